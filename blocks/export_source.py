@@ -1,0 +1,281 @@
+"""The embedded source: channel exports that DiscordChatExporter wrote as JSON, one file or a folder.
+
+Files are streamed: what is held in memory is one message at a time and, with a limit, that many more.
+Format as of DiscordChatExporter 2.43: https://github.com/Tyrrrz/DiscordChatExporter
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import ijson
+from pydantic import ConfigDict, Field, HttpUrl
+
+from blocks.errors import PermanentError
+from blocks.logos import DISCORD
+from blocks.records import (
+    Bookmark,
+    Channel,
+    ChannelRead,
+    Check,
+    Embed,
+    Message,
+    Snapshot,
+    message_time_ms,
+)
+from blocks.source import Source
+from blocks.text import clean, one_line
+
+SAMPLE = Path(str(files("blocks") / "data" / "sample-export.json"))
+"""The export that comes with the project."""
+
+_BOM = b"\xef\xbb\xbf"
+_MAX_ID = 2**63
+
+
+class _BrokenFile(Exception):
+    """A file that is no sound export. The message says what is wrong with it and what to do."""
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and value.isascii() and value.isdecimal() and 0 < int(value) < _MAX_ID
+
+
+def _open(path: Path) -> BinaryIO:
+    file = path.open("rb")
+    if file.read(3) != _BOM:
+        file.seek(0)
+    return file
+
+
+def _channel_of(path: Path) -> Channel:
+    """The channel that a file is an export of, from its head alone."""
+    guild_id, channel_id, name = "", "", ""
+    try:
+        with _open(path) as file:
+            for prefix, event, value in ijson.parse(file):
+                if prefix == "guild.id" and event == "string":
+                    guild_id = value
+                elif prefix == "channel.id" and event == "string":
+                    channel_id = value
+                elif prefix == "channel.name" and event == "string":
+                    name = one_line(value)
+                elif prefix == "messages" or (
+                    prefix == "" and event in ("start_array", "string", "number", "boolean", "null")
+                ):
+                    break
+    except ijson.JSONError as error:
+        if not _is_id(channel_id):
+            raise _BrokenFile("is not JSON: export the channel again with DiscordChatExporter, format JSON") from error
+    except OSError as error:
+        raise _BrokenFile(f"cannot be read ({error.strerror}): check the path and its rights") from error
+    if not _is_id(channel_id):
+        raise _BrokenFile("is no DiscordChatExporter export (it names no channel): take it out of the folder")
+    return Channel(channel_id, name or channel_id, guild_id if _is_id(guild_id) else "")
+
+
+def _dict(value: object) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: object) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _embed(raw: object) -> Embed:
+    data = _dict(raw)
+    author = _dict(data.get("author"))
+    fields = [_dict(item) for item in _list(data.get("fields"))]
+    return Embed(
+        url=clean(data.get("url")),
+        title=clean(data.get("title")),
+        description=clean(data.get("description")),
+        author_name=clean(author.get("name")),
+        author_url=clean(author.get("url")),
+        fields="\n".join(f"{clean(item.get('name'))}\n{clean(item.get('value'))}" for item in fields),
+    )
+
+
+def message_of(raw: object, channel: Channel) -> Message:
+    """One element of an export's `messages`.
+
+    Raises:
+        ValueError: it has no id that can be a Discord message.
+    """
+    data = _dict(raw)
+    message_id = data.get("id")
+    if not _is_id(message_id):
+        raise ValueError("a message without an id")
+    assert isinstance(message_id, str)
+    author = _dict(data.get("author"))
+    forward = _dict(data.get("forwardedMessage"))
+    snapshots = (
+        (Snapshot(clean(forward.get("content")), tuple(_embed(e) for e in _list(forward.get("embeds")))),)
+        if forward
+        else ()
+    )
+    return Message(
+        id=message_id,
+        channel=channel,
+        author=one_line(author.get("nickname") or author.get("name"), 60) or "unknown",
+        # The id carries the time: no other field can contradict it.
+        created_at=datetime.fromtimestamp(message_time_ms(message_id) / 1000, UTC),
+        content=clean(data.get("content")),
+        embeds=tuple(_embed(raw_embed) for raw_embed in _list(data.get("embeds"))),
+        forwarded=snapshots,
+    )
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One channel while it is read: what to take, and what was met."""
+
+    channel: Channel
+    since: int
+    overlap_from: int
+    limit: int
+    new: int = 0
+    reread: int = 0
+    broken: int = 0
+    newest: int = 0
+    oldest_waiting: list[tuple[int, Message]] = field(default_factory=list)
+    unreadable: list[str] = field(default_factory=list)
+
+    def take(self, raw: object) -> Message | None:
+        """The message if it is to be handed on at once; one that waits for its turn is kept in the heap."""
+        identity = _dict(raw).get("id")
+        if not _is_id(identity):
+            self.broken += 1
+            return None
+        number = int(str(identity))
+        if number <= self.since:
+            if message_time_ms(str(identity)) < self.overlap_from:
+                return None
+            self.reread += 1
+            return message_of(raw, self.channel)
+        self.new += 1
+        if not self.limit:
+            self.newest = max(self.newest, number)
+            return message_of(raw, self.channel)
+        # A heap of the oldest `limit` messages, the newest of them on top: exports may come in any order.
+        if len(self.oldest_waiting) < self.limit:
+            heapq.heappush(self.oldest_waiting, (-number, message_of(raw, self.channel)))
+        elif number < -self.oldest_waiting[0][0]:
+            heapq.heapreplace(self.oldest_waiting, (-number, message_of(raw, self.channel)))
+        return None
+
+    def rest(self) -> Iterator[Message]:
+        """The messages that waited for their turn, the oldest first."""
+        for negative, message in sorted(self.oldest_waiting, key=lambda pair: -pair[0]):
+            self.newest = max(self.newest, -negative)
+            yield message
+
+    def end(self, now: datetime) -> ChannelRead:
+        """What came of it. A channel with a part that could not be read keeps its bookmark."""
+        taken = len(self.oldest_waiting) if self.limit else self.new
+        moves = self.newest > self.since and not self.unreadable
+        broken = [f"{self.broken} broken messages left out"] if self.broken else []
+        return ChannelRead(
+            channel=self.channel,
+            new=taken,
+            reread=self.reread,
+            waiting=self.new - taken,
+            bookmark=Bookmark(self.channel.id, self.channel.name, str(self.newest), now) if moves else None,
+            problem="; ".join(self.unreadable + broken),
+            failed=bool(self.unreadable),
+        )
+
+
+class ExportSource(Source):
+    """Messages from DiscordChatExporter JSON: one file, or a folder of parts and channels.
+
+    Example:
+        ```python
+        ExportSource(path="exports/").save("daily-pipeline")
+        ```
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    _block_type_name = "Discord Export"
+    _block_type_slug = "discord-export"
+    _description = "Reads messages from channel exports made with DiscordChatExporter (format JSON)."
+    _logo_url = DISCORD
+    _documentation_url = HttpUrl("https://github.com/Tyrrrz/DiscordChatExporter/tree/master/.docs")
+
+    path: Path = Field(
+        default=SAMPLE,
+        description="A JSON file, or a folder whose *.json files are read. The default is the sample export.",
+    )
+
+    def _files(self) -> list[Path]:
+        if self.path.is_dir():
+            found = sorted(self.path.rglob("*.json"))
+            if not found:
+                raise PermanentError(f"{self.path} holds no *.json file: put exports there, format JSON.")
+            return found
+        if not self.path.is_file():
+            raise PermanentError(f"There is no export at {self.path}: check DISCORD_EXPORT_PATH.")
+        return [self.path]
+
+    def read(
+        self, bookmarks: Mapping[str, Bookmark], *, limit: int, lookback: timedelta
+    ) -> Iterator[Message | ChannelRead]:
+        channels: dict[str, tuple[Channel, list[Path]]] = {}
+        for path in self._files():
+            try:
+                channel = _channel_of(path)
+            except _BrokenFile as error:
+                name = one_line(path.name)
+                yield ChannelRead(Channel("", name), 0, 0, 0, None, f"{name} {error}", failed=True)
+                continue
+            channels.setdefault(channel.id, (channel, []))[1].append(path)
+        for channel, paths in channels.values():
+            yield from self._read_channel(channel, paths, bookmarks.get(channel.id), limit, lookback)
+
+    def _read_channel(
+        self,
+        channel: Channel,
+        paths: list[Path],
+        bookmark: Bookmark | None,
+        limit: int,
+        lookback: timedelta,
+    ) -> Iterator[Message | ChannelRead]:
+        since = int(bookmark.last_message_id) if bookmark else 0
+        overlap = int(lookback.total_seconds() * 1000)
+        overlap_from = message_time_ms(bookmark.last_message_id) - overlap if bookmark else 0
+        reading = _Reading(channel, since, overlap_from, limit)
+        for path in paths:
+            try:
+                with _open(path) as file:
+                    for raw in ijson.items(file, "messages.item"):
+                        message = reading.take(raw)
+                        if message:
+                            yield message
+            except ijson.JSONError:
+                name = one_line(path.name)
+                reading.unreadable.append(f"{name} is cut short or broken JSON: export it again")
+            except OSError as error:
+                reading.unreadable.append(f"{one_line(path.name)} cannot be read ({error.strerror})")
+        yield from reading.rest()
+        yield reading.end(datetime.now(UTC))
+
+    def check(self) -> list[Check]:
+        try:
+            paths = self._files()
+        except PermanentError as error:
+            return [Check("source", False, str(error), "Set DISCORD_EXPORT_PATH to an export.")]
+        checks = []
+        for path in paths:
+            try:
+                channel = _channel_of(path)
+                checks.append(Check("source", True, f"{path.name}: #{channel.name}"))
+            except _BrokenFile as error:
+                checks.append(Check("source", False, f"{path.name} {error}", "See the reason."))
+        return checks

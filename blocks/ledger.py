@@ -1,0 +1,124 @@
+"""The ledger family: the memory and the queue. Every step reads from it what it still has to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+from prefect.blocks.core import Block
+from prefect.logging import get_logger
+
+from blocks import columns
+from blocks.errors import reason
+from blocks.records import Analysis, Bookmark, Check, Draft, DraftStatus, Entry, Post, PostStatus, RunReport
+
+
+_LOG = get_logger("ledger")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Which of some status ids the ledger has: as rows of Posts, or in the archive."""
+
+    open: Mapping[str, Entry]
+    archived: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """What an archiving moved, and how many rows the archive holds now."""
+
+    moved: int
+    total: int
+
+
+R = TypeVar("R")
+
+
+def readable(rows: Iterable[columns.Row], parse: Callable[[columns.Row], R]) -> list[R]:
+    """The records of the rows that can be read. People edit the ledger: a bad row costs itself, and one line."""
+    records = []
+    for row in rows:
+        try:
+            records.append(parse(row))
+        except (ValueError, KeyError) as error:
+            _LOG.warning("A row of the ledger is left alone: %s. Mend its cell.", reason(error))
+    return records
+
+
+class Ledger(Block):
+    """Base of the ledgers. Members: `SqliteLedger`; the Google Sheet comes with the outside services.
+
+    Each method is one move: it happens whole or not at all, and may be repeated. All raise `PipelineError`.
+    """
+
+    def open(self) -> dict[str, Bookmark]:
+        """Make the tabs that are missing, and return the bookmarks by channel id."""
+        raise NotImplementedError
+
+    def known(self, post_ids: Collection[str]) -> Known:
+        """Which of these posts the ledger has already. The cost grows with the question, not the archive."""
+        raise NotImplementedError
+
+    def add(self, posts: Sequence[Post], changed: Sequence[Post], bookmarks: Sequence[Bookmark]) -> int:
+        """Add new posts, mend rows whose text or sharers became known later, and move the bookmarks.
+
+        Rows and bookmarks move together. A post that the ledger has already is not added.
+
+        Returns:
+            How many posts were added.
+        """
+        raise NotImplementedError
+
+    def entries(self, *statuses: PostStatus) -> list[Entry]:
+        """The rows of Posts with one of these statuses, the oldest first."""
+        raise NotImplementedError
+
+    def note_analyses(self, analyses: Sequence[Analysis], at: datetime) -> None:
+        """Write analyses to rows that are `new`: they become `analyzed`, or `skipped` if not about crypto."""
+        raise NotImplementedError
+
+    def drafts(self, *statuses: DraftStatus) -> list[Draft]:
+        """The drafts with one of these statuses, the oldest first."""
+        raise NotImplementedError
+
+    def draft(self, draft_id: str) -> Draft | None:
+        """The draft with this id."""
+        raise NotImplementedError
+
+    def add_draft(self, draft: Draft | None, passed_over: Collection[str]) -> bool:
+        """Add a draft, mark its posts `drafted`, and those passed over for good `skipped`.
+
+        Returns:
+            False if a draft with this id stood there already: nothing is changed then.
+        """
+        raise NotImplementedError
+
+    def move_draft(self, draft: Draft, expected: DraftStatus) -> bool:
+        """Write a draft's status, published ids, link and note, if its status is still the expected one.
+
+        A draft that becomes `published` takes its posts along, with the receipt.
+
+        Returns:
+            False if somebody else moved it meanwhile: nothing is changed then.
+        """
+        raise NotImplementedError
+
+    def archive(self, done: Collection[PostStatus], at: datetime) -> Archived:
+        """Move the rows with one of these statuses from Posts to Archive."""
+        raise NotImplementedError
+
+    def add_run(self, report: RunReport) -> None:
+        """Write the run's row. The same run id again replaces it."""
+        raise NotImplementedError
+
+    def rehearsal(self, path: Path) -> Ledger:
+        """A ledger at `path` in the same state, to try a run on without changing this one."""
+        raise NotImplementedError
+
+    def check(self) -> list[Check]:
+        """Ask, without changing anything, whether the ledger can be read and written."""
+        raise NotImplementedError

@@ -1,0 +1,36 @@
+"""The embedded analyst: a lexicon and rules, on this machine, at no cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import ConfigDict, HttpUrl
+
+from blocks import lexicon
+from blocks.analyst import Analyst
+from blocks.logos import PROCESS
+from blocks.records import Analysis, Check, Post
+
+
+class LexiconAnalyst(Analyst):
+    """Finds crypto projects by a lexicon of names and tickers, and takes summaries from the post's own words.
+
+    Example:
+        ```python
+        LexiconAnalyst().save("daily-pipeline")
+        ```
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    _block_type_name = "Lexicon Analyst"
+    _block_type_slug = "lexicon-analyst"
+    _description = "Says which posts are about crypto projects by a lexicon and rules, without any service."
+    _logo_url = PROCESS
+    _documentation_url = HttpUrl("https://docs.python.org/3/library/re.html")
+
+    def analyze(self, posts: Sequence[Post]) -> list[Analysis]:
+        return [lexicon.analyze(post) for post in posts]
+
+    def check(self) -> list[Check]:
+        return [Check("analyst", True, "the lexicon on this machine")]

@@ -1,0 +1,63 @@
+"""From a block's name to the block. A step does this inside itself, so that no secret is ever an argument."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from prefect.blocks.core import Block
+from prefect.exceptions import ObjectNotFound
+
+from blocks.errors import PermanentError
+from blocks.export_source import ExportSource
+from blocks.lexicon_analyst import LexiconAnalyst
+from blocks.outbox_publisher import OutboxPublisher
+from blocks.pipeline_settings import PipelineSettings
+from blocks.sqlite_ledger import SqliteLedger
+
+B = TypeVar("B", bound=Block)
+
+EMBEDDED: dict[str, type[Block]] = {
+    "discord-export": ExportSource,
+    "sqlite-ledger": SqliteLedger,
+    "lexicon-analyst": LexiconAnalyst,
+    "outbox": OutboxPublisher,
+    "pipeline-settings": PipelineSettings,
+}
+"""The blocks that need no account: they work with their defaults where none was saved."""
+
+_MAIN_FIELD = {"discord-export": "path", "sqlite-ledger": "path", "outbox": "folder"}
+
+
+def load(family: type[B], name: str) -> B:
+    """The block called `slug/name`, as it was saved; an embedded one that was never saved has its defaults.
+
+    `slug:path` gives an embedded block on another file or folder without saving it.
+
+    Raises:
+        PermanentError: there is no such block, it is of another family, or its saved fields do not fit.
+    """
+    slug, _, path = name.partition(":")
+    if path and slug in _MAIN_FIELD:
+        block = EMBEDDED[slug](**{_MAIN_FIELD[slug]: path})
+    else:
+        block = _saved(name)
+    if not isinstance(block, family):
+        raise PermanentError(f"The block {name} is no {family.__name__.lower()}: name one of that family.")
+    return block
+
+
+def _saved(name: str) -> Block:
+    slug = name.partition("/")[0]
+    try:
+        # Typed as possibly a coroutine for callers in an event loop; a step is not one.
+        return Block.load(name)  # type: ignore[return-value]
+    except ValueError as error:
+        if isinstance(error.__cause__, ObjectNotFound) and slug in EMBEDDED:
+            return EMBEDDED[slug]()
+        raise PermanentError(
+            f"There is no usable block {name}: run `daily-pipeline --setup`, or make it in the Prefect UI."
+        ) from error
+    except RuntimeError as error:
+        raise PermanentError(
+            f"The block {name} cannot be read: save it again with `daily-pipeline --setup`."
+        ) from error

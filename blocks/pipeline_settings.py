@@ -1,0 +1,86 @@
+"""What is the same for every run: which blocks, how much to read, when. No secrets in it."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from prefect.blocks.core import Block
+from pydantic import ConfigDict, Field, HttpUrl, field_validator
+
+from blocks.logos import PROCESS
+
+BLOCK_NAME = "daily-pipeline"
+"""The name under which `--setup` saves its blocks."""
+
+
+class PublishMode(StrEnum):
+    """`auto`: a draft is published at once. `approve`: when a person has approved it. `draft`: never."""
+
+    AUTO = "auto"
+    APPROVE = "approve"
+    DRAFT = "draft"
+
+
+class PipelineSettings(Block):
+    """Which blocks a run works with, and its plain settings: cron, command line and UI share them.
+
+    Example:
+        ```python
+        PipelineSettings(fetch_limit=500, schedule_timezone="Europe/Berlin").save("daily-pipeline")
+        ```
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    _block_type_name = "Pipeline Settings"
+    _block_type_slug = "pipeline-settings"
+    _description = "Which blocks daily-pipeline works with, how much it reads, and when it runs."
+    _logo_url = PROCESS
+    _documentation_url = HttpUrl("https://docs.prefect.io/latest/develop/blocks")
+
+    source: str = Field(
+        default=f"discord-export/{BLOCK_NAME}", description="The block that messages come from, as slug/name."
+    )
+    ledger: str = Field(
+        default=f"sqlite-ledger/{BLOCK_NAME}", description="The block that holds the ledger, as slug/name."
+    )
+    analyst: str = Field(
+        default=f"lexicon-analyst/{BLOCK_NAME}",
+        description="The block that analyses posts, as slug/name; empty: nobody does.",
+    )
+    publisher: str = Field(
+        default=f"outbox/{BLOCK_NAME}",
+        description="The block that publishes the digest, as slug/name; empty: nobody does.",
+    )
+    fetch_limit: int = Field(default=200, ge=0, description="How many new messages of a channel one run takes; 0: all.")
+    lookback_days: float = Field(
+        default=1,
+        ge=0,
+        le=30,
+        description="Messages this many days older than the last one read are read again.",
+    )
+    publish_mode: PublishMode = Field(
+        default=PublishMode.AUTO, description="auto, approve (a person sets the draft's status) or draft."
+    )
+    schedule_time: str = Field(
+        default="20:00",
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
+        description="When the day's run starts, 24 hours.",
+    )
+    schedule_timezone: str = Field(default="UTC", description="The team's time zone, as Europe/Berlin.")
+
+    @field_validator("schedule_timezone")
+    @classmethod
+    def _zone_exists(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(f"{value!r} is no time zone: write it as Europe/Berlin or UTC") from error
+        return value
+
+    @property
+    def cron(self) -> str:
+        """The schedule as cron writes it."""
+        hour, minute = self.schedule_time.split(":")
+        return f"{int(minute)} {int(hour)} * * *"

@@ -1,0 +1,269 @@
+"""The embedded ledger: one SQLite file whose tables are the tabs of the sheet."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from pydantic import ConfigDict, Field, HttpUrl
+
+from blocks import columns
+from blocks.errors import PermanentError, TransientError
+from blocks.ledger import Archived, Known, Ledger, readable
+from blocks.logos import FILES
+from blocks.records import (
+    Analysis,
+    Bookmark,
+    Check,
+    Draft,
+    DraftStatus,
+    Entry,
+    Post,
+    PostStatus,
+    RunReport,
+)
+
+TABLES: dict[str, tuple[str, ...]] = {
+    "Posts": columns.POSTS,
+    "Drafts": columns.DRAFTS,
+    "Archive": columns.ARCHIVE,
+    "Channels": columns.CHANNELS,
+    "Runs": columns.RUNS,
+}
+KEYS = {
+    "Posts": "Post ID",
+    "Drafts": "Draft ID",
+    "Archive": "Post ID",
+    "Channels": "Channel ID",
+    "Runs": "Run ID",
+}
+
+
+def _names(headers: Collection[str]) -> str:
+    return ", ".join(f'"{header}"' for header in headers)
+
+
+def _marks(headers: Collection[str]) -> str:
+    return ", ".join("?" for _ in headers)
+
+
+def _upsert(db: sqlite3.Connection, table: str, row: Mapping[str, str]) -> None:
+    db.execute(f'INSERT OR REPLACE INTO "{table}" ({_names(row)}) VALUES ({_marks(row)})', tuple(row.values()))
+
+
+def _update(db: sqlite3.Connection, table: str, row: Mapping[str, str], where: str, *values: str) -> int:
+    sets = ", ".join(f'"{header}" = ?' for header in row)
+    return db.execute(f'UPDATE "{table}" SET {sets} WHERE {where}', (*row.values(), *values)).rowcount
+
+
+class SqliteLedger(Ledger):
+    """The ledger in a SQLite file, in WAL mode: two runs may meet, each move is one transaction.
+
+    Example:
+        ```python
+        SqliteLedger(path="data/ledger.sqlite3").save("daily-pipeline")
+        ```
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    _block_type_name = "SQLite Ledger"
+    _block_type_slug = "sqlite-ledger"
+    _description = "Keeps posts, drafts, archive, bookmarks and runs in one SQLite file on this machine."
+    _logo_url = FILES
+    _documentation_url = HttpUrl("https://www.sqlite.org/wal.html")
+
+    path: Path = Field(
+        default=Path("data/ledger.sqlite3"),
+        description="The file. It is made, with its folder, if it is missing.",
+    )
+    busy_timeout: float = Field(default=30.0, gt=0, description="Seconds to wait while another run writes to the file.")
+
+    @contextmanager
+    def _connect(self) -> Iterator[sqlite3.Connection]:
+        """A connection whose work is committed as one transaction, or rolled back as a whole."""
+        try:
+            db = sqlite3.connect(self.path, timeout=self.busy_timeout, isolation_level=None)
+        except sqlite3.Error as error:
+            raise PermanentError(f"The ledger {self.path} cannot be opened ({error}): check LEDGER_PATH.") from error
+        db.row_factory = sqlite3.Row
+        try:
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+            db.execute("COMMIT")
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise TransientError(
+                    f"The ledger {self.path} is busy: another run has written for {self.busy_timeout:g} s."
+                ) from error
+            raise PermanentError(f"The ledger {self.path} cannot be used: {error}.") from error
+        except sqlite3.DatabaseError as error:
+            raise PermanentError(f"The ledger {self.path} is not a sound SQLite file: {error}.") from error
+        finally:
+            if db.in_transaction:
+                db.execute("ROLLBACK")
+            db.close()
+
+    def open(self) -> dict[str, Bookmark]:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with sqlite3.connect(self.path, timeout=self.busy_timeout) as db:
+                db.execute("PRAGMA journal_mode = WAL")
+            db.close()
+        except OSError as error:
+            raise PermanentError(f"The ledger's folder {self.path.parent} cannot be made: {error.strerror}.") from error
+        except sqlite3.Error as error:
+            raise PermanentError(f"The ledger {self.path} is not a sound SQLite file: {error}.") from error
+        with self._connect() as db:
+            for table, headers in TABLES.items():
+                key = KEYS[table]
+                cells = ", ".join(
+                    f"\"{h}\" TEXT NOT NULL DEFAULT ''{' PRIMARY KEY' if h == key else ''}" for h in headers
+                )
+                db.execute(f'CREATE TABLE IF NOT EXISTS "{table}" ({cells})')
+                have = {row["name"] for row in db.execute(f'PRAGMA table_info("{table}")')}
+                for header in headers:
+                    if header not in have:
+                        db.execute(f'ALTER TABLE "{table}" ADD COLUMN "{header}" TEXT NOT NULL DEFAULT \'\'')
+            db.execute('CREATE INDEX IF NOT EXISTS posts_by_status ON "Posts" ("Status")')
+            rows = db.execute('SELECT * FROM "Channels"').fetchall()
+        bookmarks = readable(map(dict, rows), columns.bookmark_of_row)
+        return {bookmark.channel_id: bookmark for bookmark in bookmarks}
+
+    def known(self, post_ids: Collection[str]) -> Known:
+        asked = json.dumps(list(post_ids))
+        among = '"Post ID" IN (SELECT value FROM json_each(?))'
+        with self._connect() as db:
+            rows = db.execute(f'SELECT * FROM "Posts" WHERE {among}', (asked,)).fetchall()
+            archived = db.execute(f'SELECT "Post ID" FROM "Archive" WHERE {among}', (asked,)).fetchall()
+        entries = {entry.post.id: entry for entry in readable(map(dict, rows), columns.entry_of_row)}
+        # A row that cannot be read is known all the same: its post must not come in a second time.
+        unreadable = {row["Post ID"] for row in rows} - entries.keys()
+        return Known(entries, frozenset(row[0] for row in archived) | unreadable)
+
+    def add(self, posts: Sequence[Post], changed: Sequence[Post], bookmarks: Sequence[Bookmark]) -> int:
+        added = 0
+        with self._connect() as db:
+            for post in posts:
+                row = columns.row_of_post(post)
+                added += db.execute(
+                    f'INSERT INTO "Posts" ({_names(row)}) SELECT {_marks(row)}'
+                    ' WHERE NOT EXISTS (SELECT 1 FROM "Archive" WHERE "Post ID" = ?)'
+                    ' ON CONFLICT ("Post ID") DO NOTHING',
+                    (*row.values(), post.id),
+                ).rowcount
+            for post in changed:
+                row = columns.row_of_post(post)
+                late = {header: row[header] for header in ("Content", "Author", "Author Link", "Shared By")}
+                _update(db, "Posts", late, '"Post ID" = ?', post.id)
+            for bookmark in bookmarks:
+                _upsert(db, "Channels", columns.row_of_bookmark(bookmark))
+        return added
+
+    def entries(self, *statuses: PostStatus) -> list[Entry]:
+        with self._connect() as db:
+            rows = db.execute(
+                f'SELECT * FROM "Posts" WHERE "Status" IN ({_marks(statuses)}) ORDER BY "Date", "Time", "Post ID"',
+                [status.value for status in statuses],
+            ).fetchall()
+        return readable(map(dict, rows), columns.entry_of_row)
+
+    def note_analyses(self, analyses: Sequence[Analysis], at: datetime) -> None:
+        with self._connect() as db:
+            for analysis in analyses:
+                row = columns.row_of_analysis(analysis, at)
+                _update(db, "Posts", row, '"Post ID" = ? AND "Status" = \'new\'', analysis.post_id)
+
+    def drafts(self, *statuses: DraftStatus) -> list[Draft]:
+        with self._connect() as db:
+            rows = db.execute(
+                f'SELECT * FROM "Drafts" WHERE "Status" IN ({_marks(statuses)}) ORDER BY "Date", "Draft ID"',
+                [status.value for status in statuses],
+            ).fetchall()
+        return readable(map(dict, rows), columns.draft_of_row)
+
+    def draft(self, draft_id: str) -> Draft | None:
+        with self._connect() as db:
+            row = db.execute('SELECT * FROM "Drafts" WHERE "Draft ID" = ?', (draft_id,)).fetchone()
+        return columns.draft_of_row(dict(row)) if row else None
+
+    def add_draft(self, draft: Draft | None, passed_over: Collection[str]) -> bool:
+        with self._connect() as db:
+            if draft:
+                row = columns.row_of_draft(draft)
+                added = db.execute(
+                    f'INSERT INTO "Drafts" ({_names(row)}) VALUES ({_marks(row)}) ON CONFLICT DO NOTHING',
+                    tuple(row.values()),
+                ).rowcount
+                if not added:
+                    return False
+                for post_id in draft.post_ids:
+                    cells = {"Status": PostStatus.DRAFTED.value, "Draft ID": draft.id}
+                    _update(db, "Posts", cells, '"Post ID" = ? AND "Status" = \'analyzed\'', post_id)
+            for post_id in passed_over:
+                cells = {"Status": PostStatus.SKIPPED.value}
+                _update(db, "Posts", cells, '"Post ID" = ? AND "Status" = \'analyzed\'', post_id)
+        return True
+
+    def move_draft(self, draft: Draft, expected: DraftStatus) -> bool:
+        row = columns.row_of_draft(draft)
+        cells = {header: row[header] for header in ("Status", "Published IDs", "Link", "Note")}
+        with self._connect() as db:
+            where = '"Draft ID" = ? AND "Status" = ?'
+            if not _update(db, "Drafts", cells, where, draft.id, expected.value):
+                return False
+            if draft.status is DraftStatus.PUBLISHED:
+                receipt = draft.link or ", ".join(draft.published_ids)
+                out = {"Status": PostStatus.PUBLISHED.value, "Publication Receipt": receipt}
+                _update(db, "Posts", out, '"Draft ID" = ? AND "Status" = \'drafted\'', draft.id)
+        return True
+
+    def archive(self, done: Collection[PostStatus], at: datetime) -> Archived:
+        statuses = [status.value for status in done]
+        where = f'"Status" IN ({_marks(statuses)})'
+        with self._connect() as db:
+            moved = db.execute(
+                f'INSERT OR IGNORE INTO "Archive" ({_names(columns.ARCHIVE)})'
+                f' SELECT {_names(columns.POSTS)}, ? FROM "Posts" WHERE {where}',
+                (columns.stamp(at), *statuses),
+            ).rowcount
+            db.execute(f'DELETE FROM "Posts" WHERE {where}', statuses)
+            total = db.execute('SELECT count(*) FROM "Archive"').fetchone()[0]
+        return Archived(moved, total)
+
+    def add_run(self, report: RunReport) -> None:
+        with self._connect() as db:
+            _upsert(db, "Runs", columns.row_of_run(report))
+
+    def rehearsal(self, path: Path) -> SqliteLedger:
+        if self.path.exists():
+            try:
+                source, copy = sqlite3.connect(self.path), sqlite3.connect(path)
+                source.backup(copy)
+                source.close()
+                copy.close()
+            except sqlite3.Error as error:
+                raise PermanentError(f"The ledger {self.path} cannot be copied: {error}.") from error
+        return SqliteLedger(path=path)
+
+    def check(self) -> list[Check]:
+        folder = self.path.parent
+        while not folder.exists():
+            folder = folder.parent
+        if not os.access(self.path if self.path.exists() else folder, os.W_OK):
+            return [Check("ledger", False, f"{self.path} cannot be written", "Give this user the right to write.")]
+        if not self.path.exists():
+            return [Check("ledger", True, f"{self.path} will be made")]
+        try:
+            with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True) as db:
+                count = db.execute('SELECT count(*) FROM "Archive"').fetchone()[0]
+            db.close()
+        except sqlite3.Error as error:
+            return [Check("ledger", False, f"{self.path}: {error}", "Point LEDGER_PATH at a ledger or a new file.")]
+        return [Check("ledger", True, f"{self.path}, {count:,} posts archived")]

@@ -1,0 +1,41 @@
+"""Text from outside, made fit to be stored and shown. Every source passes its strings through here."""
+
+from __future__ import annotations
+
+import unicodedata
+
+MAX_TEXT = 30_000
+"""More characters than the longest post on X (25,000) has; a sheet's cell takes 50,000."""
+
+_JOINER = "\u200d"
+_VARIATION = {"\ufe0e", "\ufe0f"}
+
+
+def clean(value: object) -> str:
+    """A string without what nobody can see; anything but a string gives an empty one.
+
+    Removes control characters but newline and tab, lone surrogates, private and unassigned code points,
+    and the invisible formatting characters (zero-width, bidirectional, tags) with which text hides text.
+    The zero-width joiner stays where it joins emoji. Lines end in a newline. Cut at `MAX_TEXT` characters.
+    """
+    if not isinstance(value, str):
+        return ""
+    text = value[: MAX_TEXT * 2].replace("\r\n", "\n").replace("\r", "\n")
+    if text.isascii() and text.isprintable():
+        return text[:MAX_TEXT].strip()
+    kept: list[str] = []
+    for char in unicodedata.normalize("NFC", text):
+        if char in "\n\t" or char in _VARIATION:
+            kept.append(char)
+        elif char == _JOINER:
+            if kept and (kept[-1] in _VARIATION or unicodedata.category(kept[-1]) in ("So", "Sk")):
+                kept.append(char)
+        elif unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn"):
+            kept.append(char)
+    return "".join(kept)[:MAX_TEXT].strip()
+
+
+def one_line(value: object, limit: int = 100) -> str:
+    """A cleaned string on one line, at most `limit` characters: for names, logs and reports."""
+    text = " ".join(clean(value).split())
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

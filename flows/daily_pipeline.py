@@ -1,0 +1,167 @@
+"""The day: collect the links, keep each post once, say which matter, write the digest, publish, archive.
+
+Every step reads from the ledger what it still has to do and writes back what it did. So a step that failed is
+caught up by the next run, and a run may start anywhere. Prefect orders, retries, times and shows the steps.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from tempfile import TemporaryDirectory
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+from prefect.runtime import flow_run
+from prefect.states import Completed, Failed
+
+from blocks.loading import load
+from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings, PublishMode
+from flows.steps import Steps
+from tasks.analyze import analyze
+from tasks.archive import archive, done_statuses
+from tasks.dedupe import dedupe
+from tasks.draft import draft
+from tasks.fetch import fetch
+from tasks.open_ledger import open_ledger
+from tasks.publish import publish
+from tasks.rehearse import rehearse
+from tasks.report import STEPS, Day, write_report
+from tasks.upload import upload
+
+EMBEDDED_ANALYST = f"lexicon-analyst/{BLOCK_NAME}"
+
+
+@dataclass(slots=True)
+class Plan:
+    """What a run works with: names of blocks and plain values, no secrets."""
+
+    source: str
+    ledger: str
+    analyst: str
+    publisher: str
+    fetch_limit: int
+    lookback_days: float
+    publish_mode: PublishMode
+    day: date
+
+
+def _run_name() -> str:
+    parameters: dict[str, Any] = flow_run.parameters or {}
+    kind = "dry run" if parameters.get("dry_run") else "digest"
+    return f"{kind} {parameters.get('day') or format(datetime.now(UTC), '%Y-%m-%d %H:%M')}"
+
+
+@contextmanager
+def _rehearsal(steps: Steps, plan: Plan, dry_run: bool) -> Iterator[None]:
+    """For a dry run, a copy of the ledger and an outbox of its own, gone afterwards."""
+    if not dry_run:
+        yield
+        return
+    with TemporaryDirectory(prefix="daily-pipeline-") as folder:
+        copy = steps.run(rehearse, plan.ledger, folder)
+        plan.ledger = copy or f"sqlite-ledger:{folder}/empty.sqlite3"
+        plan.publisher = f"outbox:{folder}/outbox" if plan.publisher else ""
+        yield
+
+
+def _through_the_day(steps: Steps, plan: Plan, day: Day) -> None:
+    """The seven steps. Each may fail; what it did not do, the next run finds in the ledger."""
+    bookmarks = steps.run(open_ledger, plan.ledger)
+    if bookmarks is None:
+        return
+
+    day.fetched = steps.run(fetch, plan.source, bookmarks, plan.fetch_limit, plan.lookback_days)
+    if day.fetched:
+        day.fresh = steps.run(dedupe, plan.ledger, day.fetched.posts)
+    else:
+        steps.leave_out("nothing was fetched", "dedupe", "upload")
+    if day.fetched and day.fresh:
+        day.uploaded = steps.run(upload, plan.ledger, day.fresh, day.fetched.bookmarks)
+    else:
+        steps.leave_out("the posts were not compared with the ledger; the next run reads them again", "upload")
+
+    if plan.analyst:
+        day.analyzed = steps.run(analyze, plan.ledger, plan.analyst)
+        if day.analyzed is None and plan.analyst != EMBEDDED_ANALYST:
+            day.analyzed = steps.run(analyze, plan.ledger, EMBEDDED_ANALYST)
+        day.drafted = steps.run(draft, plan.ledger, plan.day)
+    else:
+        steps.leave_out("no analyst is set up", "analyze", "draft")
+
+    if plan.publisher:
+        day.published = steps.run(publish, plan.ledger, plan.publisher, plan.publish_mode, plan.day)
+    else:
+        steps.leave_out("no publisher is set up", "publish")
+
+    done = done_statuses(has_analyst=bool(plan.analyst), has_publisher=bool(plan.publisher))
+    day.archived = steps.run(archive, plan.ledger, done)
+
+
+def _final_state(failed: list[str]) -> State[Any]:
+    """A plain state name, because Prefect's automations match on names; the detail is in the message."""
+    if not failed:
+        return Completed(message="All steps done.")
+    if "ledger" in failed:
+        return Failed(message="The ledger cannot be used: nothing was changed.")
+    return Failed(message=f"{len(failed)} of {len(STEPS)} steps failed: {', '.join(failed)}")
+
+
+@flow(name="daily-pipeline", flow_run_name=_run_name, retries=0, validate_parameters=True)
+def daily_pipeline(
+    day: date | None = None,
+    dry_run: bool = False,
+    source: str | None = None,
+    ledger: str | None = None,
+    analyst: str | None = None,
+    publisher: str | None = None,
+    fetch_limit: int | None = None,
+    lookback_days: float | None = None,
+    publish_mode: PublishMode | None = None,
+    settings: str = f"pipeline-settings/{BLOCK_NAME}",
+) -> State[Any]:
+    """Run the day once. A parameter that is left empty is as the settings say.
+
+    Args:
+        day: The digest's day; empty for today in the team's time zone.
+        dry_run: Show what a run would do: nothing outside is changed.
+        source: The block that messages come from, as slug/name.
+        ledger: The block that holds the ledger, as slug/name.
+        analyst: The block that analyses posts, as slug/name.
+        publisher: The block that publishes the digest, as slug/name.
+        fetch_limit: How many new messages of a channel to take; 0 for all.
+        lookback_days: Messages this many days older than the last one read are read again.
+        publish_mode: auto, approve or draft.
+        settings: The settings block, as slug/name.
+    """
+    began = time.monotonic()
+    saved = load(PipelineSettings, settings)
+    local_start = datetime.now(ZoneInfo(saved.schedule_timezone))
+    plan = Plan(
+        source=source or saved.source,
+        ledger=ledger or saved.ledger,
+        analyst=saved.analyst if analyst is None else analyst,
+        publisher=saved.publisher if publisher is None else publisher,
+        fetch_limit=saved.fetch_limit if fetch_limit is None else fetch_limit,
+        lookback_days=saved.lookback_days if lookback_days is None else lookback_days,
+        publish_mode=publish_mode or saved.publish_mode,
+        day=day or local_start.date(),
+    )
+    result = Day(run_id=str(flow_run.id), started=local_start.astimezone(UTC), dry_run=dry_run)
+    steps = Steps(result)
+    with _rehearsal(steps, plan, dry_run):
+        _through_the_day(steps, plan, result)
+        report = steps.run(write_report, plan.ledger, result, local_start, time.monotonic() - began)
+    failed = report.failed_steps if report else [*result.failed]
+    return _final_state(failed)
+
+
+if __name__ == "__main__":
+    from flows.command_line import main
+
+    raise SystemExit(main())

@@ -1,0 +1,91 @@
+"""Fetch: read the source from the bookmarks on, and keep the posts that its messages link to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+
+from blocks.errors import PermanentError
+from blocks.loading import load
+from blocks.records import Bookmark, ChannelRead, Message, Post
+from blocks.source import Source
+from tasks.links import posts_in
+from tasks.step import step
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What the source gave: posts, each once; the bookmarks that rest on them; and what was met on the way.
+
+    `messages` are new ones, `reread` those before the bookmark; `waiting` are left for later runs.
+    `mentions` counts each post once for every message that shares it.
+    """
+
+    posts: dict[str, Post] = field(default_factory=dict)
+    bookmarks: list[Bookmark] = field(default_factory=list)
+    channels: int = 0
+    messages: int = 0
+    reread: int = 0
+    waiting: int = 0
+    mentions: int = 0
+    impossible: dict[str, None] = field(default_factory=dict)
+    problems: list[str] = field(default_factory=list)
+    failed_channels: int = 0
+
+
+def merge(first: Post, second: Post) -> Post:
+    """Two sharings of one post as one: the earlier share, everybody who shared it, the post's own text."""
+    early, late = (first, second) if first.shared_at <= second.shared_at else (second, first)
+    text = next((post for post in (early, late) if post.own_text), early if early.text else late)
+    return replace(
+        early,
+        author=text.author or early.author or late.author,
+        text=text.text,
+        own_text=text.own_text,
+        shared_by=tuple(dict.fromkeys(early.shared_by + late.shared_by)),
+    )
+
+
+def collect(events: Iterable[Message | ChannelRead], now: datetime) -> Fetched:
+    """The posts in a stream of messages. Messages without a post are forgotten at once."""
+    fetched = Fetched()
+    for event in events:
+        if isinstance(event, Message):
+            shared = posts_in(event, now)
+            fetched.impossible.update(dict.fromkeys(shared.impossible))
+            for post in shared.posts:
+                fetched.mentions += 1
+                known = fetched.posts.get(post.id)
+                fetched.posts[post.id] = merge(known, post) if known else post
+            continue
+        fetched.channels += 1
+        fetched.messages += event.new
+        fetched.reread += event.reread
+        fetched.waiting += event.waiting
+        fetched.failed_channels += event.failed
+        if event.bookmark:
+            fetched.bookmarks.append(event.bookmark)
+        if event.problem:
+            fetched.problems.append(f"#{event.channel.name}: {event.problem}" if event.channel.id else event.problem)
+    return fetched
+
+
+@step("fetch", run_name="fetch from {source}", timeout_seconds=1800)
+def fetch(source: str, bookmarks: Mapping[str, Bookmark], limit: int, lookback_days: float) -> Fetched:
+    """Read every channel from its bookmark on, the oldest messages first.
+
+    Args:
+        source: the source's block, as slug/name.
+        bookmarks: by channel id, where the last run stopped.
+        limit: new messages to take from a channel; 0: all.
+        lookback_days: messages this much older than the bookmark are read again.
+
+    Raises:
+        PipelineError: nothing could be read.
+    """
+    events = load(Source, source).read(bookmarks, limit=limit, lookback=timedelta(days=lookback_days))
+    fetched = collect(events, datetime.now(UTC))
+    if fetched.channels and fetched.failed_channels == fetched.channels and not fetched.messages + fetched.reread:
+        raise PermanentError("; ".join(fetched.problems))
+    return fetched

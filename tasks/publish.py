@@ -1,0 +1,104 @@
+"""Publish: what is drafted goes out, once. The ledger decides whether it was published, never the retry.
+
+The intent (`publishing`) is written before the call, the outcome after it. A draft that is found `publishing`
+may be out: the publisher is asked first, and nobody publishes it blindly.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+
+from blocks.errors import PermanentError, TransientError, UnclearError, reason
+from blocks.ledger import Ledger
+from blocks.loading import load
+from blocks.pipeline_settings import PublishMode
+from blocks.publisher import Publisher
+from blocks.records import Draft, DraftStatus, Receipt
+from tasks.step import step
+
+STALE = timedelta(days=2)
+"""A draft older than this is not news any more, and is not published by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The drafts that are out now, with their receipts, those that wait for a person, and what went wrong."""
+
+    receipts: tuple[tuple[Draft, Receipt], ...] = ()
+    waiting: tuple[Draft, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+_Pending = tuple[DraftStatus, ...]
+
+_PENDING: dict[PublishMode, _Pending] = {
+    PublishMode.AUTO: (DraftStatus.PUBLISHING, DraftStatus.APPROVED, DraftStatus.FAILED, DraftStatus.PROPOSED),
+    PublishMode.APPROVE: (DraftStatus.PUBLISHING, DraftStatus.APPROVED),
+    PublishMode.DRAFT: (DraftStatus.PUBLISHING,),
+}
+"""What a mode takes up. A draft that may be out already is looked after in every mode."""
+
+
+def _attempt(book: Ledger, publisher: Publisher, draft: Draft) -> Receipt | None:
+    """Publish one draft, or find that it is out. None: somebody else has it in hand.
+
+    Raises:
+        PipelineError: it is not out (`failed` in the ledger), or nobody can tell (`publishing` or `unsure`).
+    """
+    under_way = replace(draft, status=DraftStatus.PUBLISHING)
+    receipt = None
+    if draft.status is DraftStatus.PUBLISHING:
+        try:
+            receipt = publisher.find(draft)
+        except UnclearError as error:
+            book.move_draft(replace(draft, status=DraftStatus.UNSURE, note=reason(error)), draft.status)
+            raise
+    elif not book.move_draft(under_way, draft.status):
+        return None
+    if receipt is None:
+        try:
+            receipt = publisher.publish(draft)
+        except PermanentError as error:
+            book.move_draft(replace(draft, status=DraftStatus.FAILED, note=reason(error)), under_way.status)
+            raise
+        except TransientError:
+            # It was in hand, so somebody had let it go out; it is certainly not out.
+            again = DraftStatus.APPROVED if draft.status is DraftStatus.PUBLISHING else draft.status
+            book.move_draft(replace(draft, status=again), under_way.status)
+            raise
+    done = replace(draft, status=DraftStatus.PUBLISHED, published_ids=receipt.ids, link=receipt.link)
+    book.move_draft(done, DraftStatus.PUBLISHING)
+    return receipt
+
+
+@step("publish", run_name="publish to {publisher}", timeout_seconds=600)
+def publish(ledger: str, publisher: str, mode: PublishMode, day: date) -> Published:
+    """Publish the drafts that wait for it.
+
+    Args:
+        ledger: the ledger's block, as slug/name.
+        publisher: the publisher's block, as slug/name.
+        mode: which drafts may go out without a person.
+        day: today; drafts much older are left alone.
+
+    Raises:
+        TransientError: a draft is not out, and another try may succeed.
+    """
+    book, channel = load(Ledger, ledger), load(Publisher, publisher)
+    receipts: list[tuple[Draft, Receipt]] = []
+    problems: list[str] = []
+    for draft in book.drafts(*_PENDING[mode]):
+        if draft.day < day - STALE and draft.status is not DraftStatus.PUBLISHING:
+            continue
+        try:
+            receipt = _attempt(book, channel, draft)
+        except (PermanentError, UnclearError) as error:
+            problems.append(f"{draft.id}: {reason(error)}")
+            continue
+        if receipt:
+            receipts.append((draft, receipt))
+    waiting = book.drafts(DraftStatus.UNSURE)
+    if mode is not PublishMode.AUTO:
+        waiting += book.drafts(DraftStatus.PROPOSED)
+    return Published(tuple(receipts), tuple(waiting), tuple(problems))

@@ -1,0 +1,231 @@
+"""Report: what the run did, the same in the log, as an artifact, and as a row of Runs."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import PurePath
+
+from prefect.artifacts import create_markdown_artifact
+from prefect.logging import get_run_logger
+
+from blocks.ledger import Archived, Ledger
+from blocks.loading import load
+from blocks.records import Line, RunReport
+from blocks.text import one_line
+from tasks.analyze import Analyzed
+from tasks.dedupe import Fresh
+from tasks.draft import Drafted
+from tasks.fetch import Fetched
+from tasks.publish import Published
+from tasks.step import step
+
+WIDTH = 80
+STEPS = ("fetch", "dedupe", "upload", "analyze", "draft", "publish", "archive")
+
+_OK, _WARN, _BAD, _NOTE, _CHART = "✅", "⚠️ ", "❌", "📝", "📊"
+
+
+@dataclass(slots=True)
+class Day:
+    """What each step of a run gave, None where it gave nothing, and why steps failed or were left out."""
+
+    run_id: str
+    started: datetime
+    fetched: Fetched | None = None
+    fresh: Fresh | None = None
+    uploaded: int | None = None
+    analyzed: Analyzed | None = None
+    drafted: Drafted | None = None
+    published: Published | None = None
+    archived: Archived | None = None
+    failed: dict[str, str] = field(default_factory=dict)
+    left_out: dict[str, str] = field(default_factory=dict)
+    dry_run: bool = False
+
+
+def _count(number: int, one: str, many: str = "") -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _trouble(day: Day, step_name: str, what: str) -> list[Line]:
+    """The line of a step that failed or was left out, if it did."""
+    if step_name in day.failed:
+        return [Line(_BAD, f"{what} failed: {day.failed[step_name]}")]
+    if step_name in day.left_out:
+        return [Line(_WARN, f"{what} skipped: {day.left_out[step_name]}")]
+    return []
+
+
+def _collection(day: Day) -> list[Line]:
+    lines: list[Line] = []
+    if day.fetched:
+        got = day.fetched
+        again = f" ({got.reread:,} earlier ones read again)" if got.reread else ""
+        lines.append(Line(_OK, f"Fetched {_count(got.messages, 'Discord message')}{again}"))
+        if got.waiting:
+            lines.append(Line(_WARN, f"{_count(got.waiting, 'more message')} waiting for the next runs (limit)"))
+        lines.append(Line(_OK, f"Found {_count(got.mentions, 'link')} to Twitter/X posts"))
+        if got.impossible:
+            shown = ", ".join(one_line(i, 24) for i in list(got.impossible)[:3])
+            text = f"{_count(len(got.impossible), 'link')} left out, no such post can exist: {shown}"
+            lines.append(Line(_WARN, text))
+        mark = _BAD if got.failed_channels else _WARN
+        lines += [Line(mark, problem) for problem in got.problems[:10]]
+        if len(got.problems) > 10:
+            lines.append(Line(mark, f"and {len(got.problems) - 10} more problems like these"))
+    else:
+        lines += _trouble(day, "fetch", "Fetching")
+    lines += _trouble(day, "dedupe", "Comparing with the ledger")
+    lines += _trouble(day, "upload", "Uploading")
+    if day.uploaded is not None and day.fetched and day.fresh:
+        skipped = day.fetched.mentions - day.uploaded
+        text = f"Uploaded {_count(day.uploaded, 'new post')} ({_count(skipped, 'duplicate')} skipped)"
+        lines.append(Line(_OK, text))
+        if day.fresh.changed:
+            lines.append(Line(_OK, f"Updated {_count(len(day.fresh.changed), 'post')} (late text, more sharers)"))
+    return lines
+
+
+def _analysis(day: Day) -> list[Line]:
+    lines = _trouble(day, "analyze", "Analysis")
+    if day.analyzed:
+        got = day.analyzed
+        by = " with the embedded lexicon instead" if "analyze" in day.failed else ""
+        lines.append(Line(_OK, f"Analyzed {_count(got.posts, 'post')}{by}, {got.relevant:,} about crypto"))
+        lines.append(Line(_OK, f"Found {_count(len(got.projects), 'crypto project')}"))
+        if got.waiting:
+            lines.append(Line(_WARN, f"{_count(got.waiting, 'post')} without text so far: waiting for the embed"))
+        lines += [Line(_WARN, f"Not analyzed: {line}") for line in got.unanalyzed[:5]]
+    lines += _trouble(day, "draft", "Draft")
+    if day.drafted and day.drafted.draft:
+        made = day.drafted.draft
+        about = f"{len(made.post_ids)} items, {made.weighted_length} of 280 characters, ${made.cost:.3f}"
+        lines.append(Line(_OK, f"Generated daily draft ({about})"))
+    elif day.drafted:
+        lines.append(Line(_WARN, f"No new draft: {day.drafted.note}"))
+    return lines
+
+
+def _publishing(day: Day) -> list[Line]:
+    lines = _trouble(day, "publish", "Publishing")
+    if not day.published:
+        return lines
+    for draft, receipt in day.published.receipts:
+        verb = "Would publish" if day.dry_run else "Published"
+        where = {"outbox": "the outbox", "twitter": "X/Twitter", "typefully": "Typefully"}
+        lines.append(Line(_OK, f"{verb} {draft.id} to {where.get(receipt.destination, receipt.destination)}"))
+        if not day.dry_run:
+            shown = receipt.link or ", ".join(receipt.ids)
+            label = "File" if receipt.destination == "outbox" else "Post ID"
+            value = shown if label == "File" else ", ".join(receipt.ids)
+            lines.append(Line(_NOTE, f"{label}: {PurePath(value) if label == 'File' else value}"))
+    lines += [Line(_BAD, problem) for problem in day.published.problems]
+    for draft in day.published.waiting:
+        lines.append(Line(_WARN, f"Draft {draft.id} ({draft.status.value}) waits for a person: see Drafts"))
+    return lines or [Line(_OK, "Nothing to publish")]
+
+
+def _archive(day: Day) -> list[Line]:
+    lines = _trouble(day, "archive", "Archiving")
+    if "archive" in day.failed:
+        lines.append(Line(_WARN, "The rows stay in Posts; the next run moves them"))
+    if day.archived:
+        lines.append(Line(_OK, f"Archived {_count(day.archived.moved, 'processed post')}"))
+        lines.append(Line(_CHART, f"Total archived: {_count(day.archived.total, 'post')}"))
+    return lines
+
+
+def write(day: Day, seconds: float) -> RunReport:
+    """The report of a run. `seconds` is how long it took."""
+    report = RunReport(day.run_id, day.started, seconds=seconds)
+    if "ledger" in day.failed:
+        report.sections["Ledger"] = [Line(_BAD, day.failed["ledger"]), Line(_WARN, "Nothing was changed")]
+    else:
+        report.sections["Data Collection"] = _collection(day)
+        report.sections["AI Analysis"] = _analysis(day)
+        report.sections["Publishing"] = _publishing(day)
+        report.sections["Archive"] = _archive(day)
+    if day.drafted and day.drafted.draft:
+        text = day.drafted.draft.text
+        report.sections["The Digest"] = [Line("  │", line) for line in text.splitlines()]
+        report.cost = day.drafted.draft.cost
+    failed = set(day.failed)
+    if day.fetched and day.fetched.failed_channels:
+        failed.add("fetch")
+    if day.published and day.published.problems:
+        failed.add("publish")
+    report.failed_steps = [name for name in ("ledger", *STEPS) if name in failed]
+    report.errors = [f"{name}: {why}" for name, why in day.failed.items()]
+    report.errors += day.fetched.problems if day.fetched else []
+    report.errors += day.published.problems if day.published else []
+    report.errors += day.analyzed.unanalyzed if day.analyzed else []
+    report.status = "SUCCESS"
+    if report.failed_steps:
+        report.status = "FAILED" if "ledger" in day.failed or len(report.failed_steps) == len(STEPS) else "PARTIAL"
+    report.counts = _counts(day)
+    return report
+
+
+def _counts(day: Day) -> dict[str, int]:
+    uploaded = day.uploaded or 0
+    return {
+        "fetched": day.fetched.messages if day.fetched else 0,
+        "found": day.fetched.mentions if day.fetched else 0,
+        "uploaded": uploaded,
+        "duplicates": day.fetched.mentions - uploaded if day.fetched and day.uploaded is not None else 0,
+        "analyzed": day.analyzed.posts if day.analyzed else 0,
+        "projects": len(day.analyzed.projects) if day.analyzed else 0,
+        "drafted": int(bool(day.drafted and day.drafted.draft)),
+        "published": len(day.published.receipts) if day.published else 0,
+        "archived": day.archived.moved if day.archived else 0,
+    }
+
+
+def render(report: RunReport, started: datetime, *, dry_run: bool = False) -> str:
+    """The report as people read it, at most 80 columns wide. `started` is in the team's time zone."""
+    rule = "=" * WIDTH
+    title = "Daily Pipeline Dry Run" if dry_run else "Daily Pipeline Run"
+    out = [rule, f"{title} - {started:%Y-%m-%d %H:%M:%S}", rule]
+    for section, lines in report.sections.items():
+        out.append(f"{section}:")
+        for line in lines:
+            # An emoji is two columns wide, and counts as one character.
+            first, rest = f"  {line.mark} ", "     "
+            if line.mark.strip() == "│":
+                first = rest = f"  {line.mark} "
+            out += textwrap.wrap(
+                line.text,
+                WIDTH - 2,
+                initial_indent=first,
+                subsequent_indent=rest,
+                break_on_hyphens=False,
+            ) or [first.rstrip()]
+        out.append("")
+    mark = {"SUCCESS": _OK, "PARTIAL": "⚠️", "FAILED": _BAD}[report.status]
+    failed = f" ({', '.join(report.failed_steps)} failed)" if report.failed_steps else ""
+    out += [f"Overall Status: {mark} {report.status}{failed}", f"Runtime: {report.seconds:.1f} seconds", rule]
+    return "\n".join(out)
+
+
+@step("report", run_name="report", timeout_seconds=120)
+def write_report(ledger: str, day: Day, local_start: datetime, seconds: float) -> RunReport:
+    """Write the run's report to the log, an artifact and the ledger.
+
+    Args:
+        ledger: the ledger's block, as slug/name.
+        day: what each step gave.
+        local_start: when the run started, in the team's time zone.
+        seconds: how long it took.
+    """
+    report = write(day, seconds)
+    text = render(report, local_start, dry_run=day.dry_run)
+    get_run_logger().info("\n%s", text)
+    fenced = text.replace("`", "'")  # So that nothing inside can end the fence.
+    create_markdown_artifact(
+        key="daily-report", markdown=f"```\n{fenced}\n```", description=f"{report.status} {local_start:%Y-%m-%d}"
+    )
+    if "ledger" not in day.failed:
+        load(Ledger, ledger).add_run(report)
+    return report

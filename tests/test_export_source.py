@@ -1,0 +1,165 @@
+"""The embedded source: DiscordChatExporter's JSON, whole or broken, from the bookmark on."""
+
+from __future__ import annotations
+
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from blocks.errors import PermanentError
+from blocks.export_source import ExportSource, message_of
+from blocks.records import Bookmark, Channel, ChannelRead, Message
+from tests import exports
+
+DAY = timedelta(days=1)
+
+
+def read(
+    path: Path, bookmarks: dict[str, Bookmark] | None = None, *, limit: int = 0, lookback: timedelta = DAY
+) -> tuple[list[Message], list[ChannelRead]]:
+    events = list(ExportSource(path=path).read(bookmarks or {}, limit=limit, lookback=lookback))
+    return [e for e in events if isinstance(e, Message)], [e for e in events if isinstance(e, ChannelRead)]
+
+
+def bookmark(raw: dict[str, Any], channel: str = "222") -> dict[str, Bookmark]:
+    return {channel: Bookmark(channel, "alpha", raw["id"], datetime.now(UTC))}
+
+
+def test_a_message_is_read_whole(tmp_path: Path) -> None:
+    raw = exports.message(
+        3,
+        "look",
+        author="Grace",
+        type="Reply",
+        reference={"messageId": "1", "channelId": "222", "guildId": "111"},
+        embeds=[exports.embed("https://x.com/a/status/20", "The post.", "a")],
+        forwardedMessage={"content": "fwd", "timestamp": None, "embeds": [], "attachments": []},
+    )
+    (message,), _ = read(exports.write(tmp_path / "a.json", [raw]))
+    assert message.content == "look"
+    assert message.author == "Grace"
+    assert message.created_at == exports.START + timedelta(minutes=3)
+    assert message.embeds[0].description == "The post."
+    assert message.forwarded[0].content == "fwd"
+    assert message.link == f"https://discord.com/channels/111/222/{raw['id']}"
+
+
+def test_a_folder_of_parts_and_channels_is_read_by_channel(tmp_path: Path) -> None:
+    exports.write(tmp_path / "beta.json", [exports.message(1)], channel="333", name="beta")
+    exports.write(tmp_path / "alpha [part 2].json", [exports.message(3)])
+    exports.write(tmp_path / "sub" / "alpha [part 1].json", [exports.message(2)])
+    messages, channels = read(tmp_path)
+    assert [(c.channel.name, c.new) for c in channels] == [("alpha", 2), ("beta", 1)]
+    assert len(messages) == 3
+
+
+def test_with_a_limit_the_oldest_come_first_whatever_the_order_of_the_file(tmp_path: Path) -> None:
+    raws = [exports.message(i, f"m{i}") for i in range(1000)]
+    random.Random(1).shuffle(raws)
+    path = exports.write(tmp_path / "a.json", raws)
+    bookmarks: dict[str, Bookmark] = {}
+    taken: list[str] = []
+    for left in (800, 600, 400, 200, 0):
+        messages, (channel,) = read(path, bookmarks, limit=200, lookback=timedelta(0))
+        taken += [m.content for m in messages if m.id not in {b.last_message_id for b in bookmarks.values()}]
+        assert channel.waiting == left
+        assert channel.bookmark
+        bookmarks = {"222": channel.bookmark}
+    assert taken == [f"m{i}" for i in range(1000)]
+
+
+def test_messages_before_the_bookmark_are_read_again_within_the_lookback(tmp_path: Path) -> None:
+    raws = [exports.message(i * 60, f"hour {i}") for i in range(72)]
+    path = exports.write(tmp_path / "a.json", raws)
+    messages, (channel,) = read(path, bookmark(raws[48]), limit=5)
+    assert (channel.new, channel.reread, channel.waiting) == (5, 25, 18)
+    assert [m.content for m in messages] == [f"hour {i}" for i in range(24, 54)]
+    assert channel.bookmark
+    assert channel.bookmark.last_message_id == raws[53]["id"]
+
+
+def test_nothing_new_leaves_the_bookmark(tmp_path: Path) -> None:
+    raws = [exports.message(i) for i in range(3)]
+    _, (channel,) = read(exports.write(tmp_path / "a.json", raws), bookmark(raws[-1]))
+    assert (channel.new, channel.bookmark, channel.failed) == (0, None, False)
+
+
+def test_a_file_cut_short_keeps_its_whole_messages_and_its_bookmark(tmp_path: Path) -> None:
+    good = exports.write(tmp_path / "beta.json", [exports.message(1)], channel="333", name="beta")
+    bad = exports.write(tmp_path / "alpha.json", [exports.message(i) for i in range(10)])
+    bad.write_bytes(bad.read_bytes()[:-900])
+    messages, channels = read(tmp_path)
+    assert good.exists()
+    assert len(messages) > 5
+    cut, whole = channels
+    assert cut.failed
+    assert cut.bookmark is None
+    assert cut.problem == "alpha.json is cut short or broken JSON: export it again"
+    assert whole.bookmark
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"", "is not JSON"),
+        (b"hello", "is not JSON"),
+        (b"\xff\xfe\x00", "is not JSON"),
+        (b"[]", "is no DiscordChatExporter export"),
+        (b"7", "is no DiscordChatExporter export"),
+        (b'{"a": 1}', "is no DiscordChatExporter export"),
+        (b'{"messages": []}', "is no DiscordChatExporter export"),
+        (b'{"channel": {"id": 5}, "messages": []}', "is no DiscordChatExporter export"),
+    ],
+)
+def test_a_foreign_file_costs_one_line_and_the_others_go_on(tmp_path: Path, content: bytes, says: str) -> None:
+    exports.write(tmp_path / "a.json", [exports.message(1)])
+    (tmp_path / "b.json").write_bytes(content)
+    messages, channels = read(tmp_path)
+    assert len(messages) == 1
+    (problem,) = [c.problem for c in channels if c.problem]
+    assert problem.startswith(f"b.json {says}")
+    assert "\n" not in problem
+
+
+def test_a_byte_order_mark_does_not_matter(tmp_path: Path) -> None:
+    path = exports.write(tmp_path / "a.json", [exports.message(1)])
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert len(read(path)[0]) == 1
+
+
+def test_a_path_that_is_not_there_is_one_clear_error(tmp_path: Path) -> None:
+    with pytest.raises(PermanentError, match="There is no export at"):
+        read(tmp_path / "nothing.json")
+    with pytest.raises(PermanentError, match=r"holds no \*.json file"):
+        read(tmp_path)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
+    max_leaves=12,
+)
+FIELDS = ("id", "content", "author", "embeds", "forwardedMessage", "timestamp", "reference")
+
+
+@given(st.lists(JSON | st.fixed_dictionaries({}, optional=dict.fromkeys(FIELDS, JSON)), max_size=6))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+def test_any_broken_message_costs_itself_alone(tmp_path: Path, broken: list[Any]) -> None:
+    path = exports.write(tmp_path / "a.json", [*broken, exports.message(1, "the good one"), *broken])
+    messages, (channel,) = read(path)
+    assert "the good one" in [m.content for m in messages]
+    assert channel.bookmark
+    assert not channel.failed
+
+
+def test_hidden_characters_and_surrogates_do_not_come_in() -> None:
+    raw = json.loads('{"id": "5", "content": "a\\ud800b\\u200bc\\u202ed\\u0000e", "author": {"name": 5}}')
+    message = message_of(raw, Channel("1", "alpha"))
+    assert message.content == "abcde"
+    assert message.author == "unknown"
