@@ -15,7 +15,6 @@ from blocks import columns
 from blocks.errors import reason
 from blocks.records import Analysis, Bookmark, Check, Draft, DraftStatus, Entry, Post, PostStatus, RunReport
 
-
 _LOG = get_logger("ledger")
 
 

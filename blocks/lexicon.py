@@ -7,7 +7,8 @@ Precision comes first. A project counts as named by
 - its cashtag ("$NEAR"), unless that is a stock's ticker too;
 - a name that nobody uses for anything else ("Chainlink", "NEAR Protocol"), in any case;
 - a name that is an ordinary word too ("Base", "Render"): only written as the project writes it, and only
-  where other words of the post belong to crypto;
+  where other words of the post belong to crypto, or the project's bare ticker stands there too ("Optimism
+  … 30M OP");
 - a cashtag that the lexicon does not know: only where other words belong to crypto, and not to stocks.
 """
 
@@ -28,7 +29,9 @@ ENOUGH_CONTEXT = 2
 
 MAX_SUMMARY = 200
 
-_TOKEN = re.compile(r"(?<![\w$])\$[A-Za-z][A-Za-z0-9]{1,9}\b|[^\W_]+(?:[.\-'’&][^\W_]+)*")
+# A cashtag; a word of Latin letters (so that "ASTRの" is two words); a word of any other script.
+_LATIN = r"[A-Za-z0-9\u00c0-\u024f]+"
+_TOKEN = re.compile(rf"(?<![\w$])\$[A-Za-z][A-Za-z0-9]{{1,9}}\b|{_LATIN}(?:[.\-'’&]{_LATIN})*|[^\W_]+")
 _NOT_WORDS = re.compile(r"https?://\S+|(?<!\w)@\w+", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+(?=[\"'“$#]?[A-Z0-9])|\n+")
 _FIGURE = re.compile(r"[$€£]\s?\d|\d\s?%|\b\d+(?:[.,]\d+)?\s?(?:[kKmMbB]\b|million|billion)")
@@ -89,25 +92,29 @@ def _lexicon() -> _Lexicon:
 
 @dataclass(slots=True)
 class _Reading:
-    """What the words of one text are: names, and how many words of each kind."""
+    """What the words of one text are: names as they stand, and how many words of each kind."""
 
-    certain: list[_Name] = field(default_factory=list)
-    ambiguous: list[_Name] = field(default_factory=list)
+    read: list[_Name] = field(default_factory=list)
     unknown_tickers: list[str] = field(default_factory=list)
+    capitals: set[str] = field(default_factory=set)
     kinds: Counter[str] = field(default_factory=Counter)
     terms: list[str] = field(default_factory=list)
 
     @property
+    def certain(self) -> list[_Name]:
+        return [name for name in self.read if not name.plain]
+
+    @property
     def context(self) -> int:
-        return 2 * self.kinds["strong"] + min(self.kinds["medium"], 3)
+        certain = len({name.project.name for name in self.certain})
+        return 2 * self.kinds["strong"] + min(self.kinds["medium"], 3) + certain
 
     def named(self) -> list[_Name]:
         """The names that count, each project once, in the order in which they stand."""
-        counted = list(self.certain)
-        if self.context >= ENOUGH_CONTEXT:
-            counted += self.ambiguous
-            if self.kinds["strong"]:
-                counted += [_Name(Project(t, t), "Token", t, True) for t in self.unknown_tickers]
+        enough = self.context >= ENOUGH_CONTEXT
+        counted = [n for n in self.read if not n.plain or enough or n.project.ticker in self.capitals]
+        if enough and self.kinds["strong"]:
+            counted += [_Name(Project(t, t), "Token", t, True) for t in self.unknown_tickers]
         unique: dict[str, _Name] = {}
         for name in counted:
             unique.setdefault(name.project.name, name)
@@ -119,11 +126,11 @@ def _cashtag(token: str, reading: _Reading) -> None:
     ticker = token[1:]
     known = lexicon.tickers.get(ticker.lower())
     if known and not known.plain:
-        reading.certain.append(known)
+        reading.read.append(known)
     elif ticker.lower() in lexicon.stocks:
         return
     elif known and ticker.isupper():
-        reading.ambiguous.append(known)
+        reading.read.append(known)
     elif ticker.isupper() and ticker.isalpha():
         reading.unknown_tickers.append(ticker)
 
@@ -132,6 +139,7 @@ def _read(text: str) -> _Reading:
     lexicon, reading = _lexicon(), _Reading()
     tokens = _tokens(_NOT_WORDS.sub(" ", text))
     lower = [token.lower() for token in tokens]
+    reading.capitals = {token for token in tokens if token.isupper()}
     at = 0
     while at < len(tokens):
         if tokens[at].startswith("$"):
@@ -147,8 +155,7 @@ def _read(text: str) -> _Reading:
             fits = [name for name in names if name.plain and " ".join(_tokens(name.spelling)) == written]
             kind = lexicon.context.get(key)
             if sure or fits or kind:
-                reading.certain += sure[:1]
-                reading.ambiguous += [] if sure else fits[:1]
+                reading.read += (sure or fits)[:1]
                 if kind and not sure:
                     reading.kinds[kind] += 1
                     if kind in ("strong", "medium"):
@@ -163,7 +170,7 @@ def names(text: str) -> set[str]:
     """Every project that a text may name, whether or not its words decide it."""
     reading = _read(text)
     unknown = set(reading.unknown_tickers)
-    return {name.project.name for name in reading.certain + reading.ambiguous} | unknown
+    return {name.project.name for name in reading.read} | unknown
 
 
 def promotion(text: str) -> int:
@@ -192,10 +199,9 @@ def _summary(text: str, named: Sequence[_Name]) -> str:
 
     def worth(at: int, sentence: str) -> tuple[int, int]:
         reading = _read(sentence)
-        every = reading.certain + reading.ambiguous
-        points = 3 * len({n.project.name for n in every} & wanted)
+        points = 3 * len({n.project.name for n in reading.read} & wanted)
         points += 2 * min(reading.kinds["news"], 2) + bool(_FIGURE.search(sentence))
-        points += min(len(sentence) // 30, 2) - 5 * reading.kinds["promo"]
+        points += min(len(sentence) // 30, 2) - len(sentence) // 120 - 5 * reading.kinds["promo"]
         return points, -at
 
     found = sentences(text)

@@ -15,6 +15,10 @@ from blocks.publisher import Publisher
 from blocks.records import Check, Draft, Receipt
 
 
+class _AlreadyThereError(Exception):
+    """A file of this name is in the outbox."""
+
+
 class OutboxPublisher(Publisher):
     """Writes each draft into a folder, once: `2024-01-15.txt` holds the digest and nothing else.
 
@@ -42,7 +46,7 @@ class OutboxPublisher(Publisher):
         try:
             text = file.read_text(encoding="utf-8")
             written = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, UnicodeDecodeError) as error:
             raise UnclearError(
@@ -53,29 +57,34 @@ class OutboxPublisher(Publisher):
         return Receipt("outbox", (file.name,), str(file), written)
 
     def publish(self, draft: Draft) -> Receipt:
-        # Written aside and linked into place: the file is there whole or not at all, and never replaced.
         file = self._file(draft)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile("w", encoding="utf-8", dir=self.folder, prefix=".", delete=False) as aside:
-                aside.write(draft.text + "\n")
-                aside.flush()
-                os.fsync(aside.fileno())
-            Path(aside.name).chmod(0o644)
-            try:
-                os.link(aside.name, file)
-            finally:
-                Path(aside.name).unlink()
-        except FileExistsError:
-            found = self.find(draft)
-            if found:
-                return found
-            raise
+            self._write_once(file, draft.text + "\n")
+        except _AlreadyThereError:
+            return self.find(draft) or self._receipt(file)
         except OSError as error:
             raise PermanentError(
                 f"The outbox {self.folder} cannot be written ({error.strerror}): check OUTBOX_PATH."
             ) from error
+        return self._receipt(file)
+
+    def _receipt(self, file: Path) -> Receipt:
         return Receipt("outbox", (file.name,), str(file), datetime.now(UTC))
+
+    def _write_once(self, file: Path, text: str) -> None:
+        """Write aside and link into place: the file is there whole or not at all, and never replaced."""
+        with NamedTemporaryFile("w", encoding="utf-8", dir=self.folder, prefix=".", delete=False) as aside:
+            aside.write(text)
+            aside.flush()
+            os.fsync(aside.fileno())
+        Path(aside.name).chmod(0o644)
+        try:
+            os.link(aside.name, file)
+        except FileExistsError as error:
+            raise _AlreadyThereError from error
+        finally:
+            Path(aside.name).unlink()
 
     def check(self) -> list[Check]:
         folder = self.folder.absolute()

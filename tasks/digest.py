@@ -28,8 +28,8 @@ _CASHTAG = re.compile(r"(?<![A-Za-z0-9])[$＄][A-Za-z]")
 LIMIT = 280
 """Weighted characters that a post on X may have."""
 
-ITEM_LIMIT = 100
-"""Weighted characters that one item may take while there are others to print."""
+MAX_ALSO = 5
+"""How many projects are named besides, without an item of their own."""
 
 MIN_SENTENCE = 30
 """Characters that a shortened sentence must keep to say anything."""
@@ -40,49 +40,47 @@ def spoken(project: Project) -> str:
     return project.name.replace(".", " ") if links(project.name) else project.name
 
 
-def _shortened(sentence: str, room: int) -> str:
-    """A sentence within `room` weighted characters, ended at a word; empty if too little would be left."""
-    if weighted_length(sentence) <= room:
-        return sentence
-    for limit in range(min(len(sentence) - 1, room), MIN_SENTENCE, -1):
-        cut = shorten(sentence, limit)
-        if cut.endswith("…") and weighted_length(cut) <= room:
+def _line(item: Item) -> str:
+    """One item as a line: its sentence, with the project's name before it where it does not stand in it."""
+    name = spoken(item.project)
+    head = "• " if name.lower() in item.sentence.lower() else f"• {name}: "
+    return head + item.sentence.removesuffix(".")
+
+
+def _shortened(line: str, room: int) -> str:
+    """A line within `room` weighted characters, ended at a word; empty if too little would be left."""
+    for limit in range(min(len(line), room), MIN_SENTENCE, -1):
+        cut = shorten(line, limit)
+        if weighted_length(cut) <= room and (cut == line or cut.endswith("…")):
             return cut
     return ""
 
 
-def _line(item: Item, limit: int) -> str:
-    """One item, at most `limit` weighted characters, or an empty string if that leaves nothing to say."""
-    name = spoken(item.project)
-    head = "• " if name.lower() in item.sentence.lower() else f"• {name}: "
-    sentence = _shortened(item.sentence.removesuffix("."), limit - weighted_length(head))
-    return head + sentence if sentence else ""
+def compose(items: Sequence[Item], also: Sequence[Project], day: date) -> tuple[str, list[Item]]:
+    """The text of a digest, and the items that are in it, the best first.
 
-
-def compose(items: Sequence[Item], also: Sequence[Project], day: date) -> tuple[str, int]:
-    """The text of a digest, and how many of the items it holds (the first so many).
+    An item stands there whole or not at all; only where not one fits, the best is shortened.
 
     Returns:
-        ("", 0) if there is nothing to say.
+        ("", []) if there is nothing to say.
     """
-    head = f"Crypto projects, {day.day} {day:%b}"
-    text = head + "\n"
-    used = 0
+    text = f"Crypto projects, {day.day} {day:%b}\n"
+    used: list[Item] = []
     for item in items:
-        room = LIMIT - weighted_length(text) - 1
-        line = _line(item, min(room, ITEM_LIMIT) if len(items) > 1 else room)
-        if not line or weighted_length(f"{text}\n{line}") > LIMIT:
-            break
-        text += f"\n{line}"
-        used += 1
+        longer = f"{text}\n{_line(item)}"
+        if weighted_length(longer) <= LIMIT:
+            text = longer
+            used.append(item)
+    if not used and items:
+        line = _shortened(_line(items[0]), LIMIT - weighted_length(text) - 1)
+        text, used = (f"{text}\n{line}", [items[0]]) if line else ("", [])
     if not used:
-        return "", 0
+        return "", []
+    shown = {item.project.name for item in used}
     names: list[str] = []
-    shown = {item.project.name for item in items[:used]}
-    rest = [item.project for item in items[used:]]
-    for project in dict.fromkeys([*rest, *also]):
-        tail = f"\n\nAlso: {', '.join([*names, spoken(project)])}"
-        if project.name not in shown and len(names) < 5 and weighted_length(text + tail) <= LIMIT:
+    for project in dict.fromkeys([*(item.project for item in items), *also]):
+        longer = f"{text}\n\nAlso: {', '.join([*names, spoken(project)])}"
+        if project.name not in shown and len(names) < MAX_ALSO and weighted_length(longer) <= LIMIT:
             names.append(spoken(project))
     return (f"{text}\n\nAlso: {', '.join(names)}" if names else text), used
 

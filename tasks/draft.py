@@ -10,7 +10,7 @@ from blocks.ledger import Ledger
 from blocks.loading import load
 from blocks.records import Draft, DraftStatus, Entry, PostStatus
 from tasks.digest import check, compose, content_hash
-from tasks.selection import Selection, select, settle
+from tasks.selection import Item, others, passed_over, select
 from tasks.step import step
 from tasks.x_text import weighted_length
 
@@ -23,27 +23,26 @@ class Drafted:
     note: str = ""
 
 
-def write(entries: Sequence[Entry], day: date, now: datetime) -> tuple[Draft | None, Selection]:
-    """The digest of a day from the candidates, and what becomes of them. No draft if nothing is worth saying."""
+def write(entries: Sequence[Entry], day: date) -> tuple[Draft | None, list[Item]]:
+    """The digest of a day from the candidates, and its items. No draft if nothing is worth saying."""
     items = select(entries)
-    text, used = compose(items, settle(entries, items, len(items), now).also, day)
-    selection = settle(entries, items, used, now)
+    text, used = compose(items, others(entries, items), day)
     if not text:
-        return None, selection
+        return None, []
     check(text)
-    note = "; ".join(f"{item.project.name}: {item.why}" for item in selection.items)
+    note = "; ".join(f"{item.project.name}: {item.why}" for item in used)
     draft = Draft(
         id=day.isoformat(),
         day=day,
         parts=(text,),
-        post_ids=tuple(item.post_id for item in selection.items),
+        post_ids=tuple(item.post_id for item in used),
         content_hash=content_hash([text]),
         weighted_length=weighted_length(text),
         cost=0.0,
         status=DraftStatus.PROPOSED,
         note=note,
     )
-    return draft, selection
+    return draft, used
 
 
 @step("draft", run_name="draft the digest of {day}", timeout_seconds=120)
@@ -59,9 +58,8 @@ def draft(ledger: str, day: date) -> Drafted:
     if made:
         return Drafted(None, f"the digest of {day} was made before ({made.status.value})")
     entries = book.entries(PostStatus.ANALYZED)
-    new, selection = write(entries, day, datetime.now(UTC))
-    if new is None and not selection.passed_over:
-        return Drafted(None, "nothing worth saying today")
-    if not book.add_draft(new, selection.passed_over):
+    new, items = write(entries, day)
+    old = passed_over(entries, items, datetime.now(UTC))
+    if (new or old) and not book.add_draft(new, old):
         return Drafted(None, f"the digest of {day} was made by another run just now")
     return Drafted(new, "" if new else "nothing worth saying today")

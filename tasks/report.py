@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import PurePath
 
 from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
+from rich.console import Console
+from rich.text import Text
 
 from blocks.ledger import Archived, Ledger
 from blocks.loading import load
@@ -24,6 +25,7 @@ from tasks.step import step
 WIDTH = 80
 STEPS = ("fetch", "dedupe", "upload", "analyze", "draft", "publish", "archive")
 
+_CONSOLE = Console(width=WIDTH)
 _OK, _WARN, _BAD, _NOTE, _CHART = "✅", "⚠️ ", "❌", "📝", "📊"
 
 
@@ -191,17 +193,12 @@ def render(report: RunReport, started: datetime, *, dry_run: bool = False) -> st
     for section, lines in report.sections.items():
         out.append(f"{section}:")
         for line in lines:
-            # An emoji is two columns wide, and counts as one character.
-            first, rest = f"  {line.mark} ", "     "
-            if line.mark.strip() == "│":
-                first = rest = f"  {line.mark} "
-            out += textwrap.wrap(
-                line.text,
-                WIDTH - 2,
-                initial_indent=first,
-                subsequent_indent=rest,
-                break_on_hyphens=False,
-            ) or [first.rstrip()]
+            quoted = line.mark.strip() == "│"
+            first = f"  {line.mark} "
+            rest = first if quoted else "     "
+            # Rich counts columns: an emoji and a CJK character take two.
+            wrapped = Text(line.text).wrap(_CONSOLE, WIDTH - 6) or [Text("")]
+            out += [f"{rest if at else first}{piece.plain.rstrip()}".rstrip() for at, piece in enumerate(wrapped)]
         out.append("")
     mark = {"SUCCESS": _OK, "PARTIAL": "⚠️", "FAILED": _BAD}[report.status]
     failed = f" ({', '.join(report.failed_steps)} failed)" if report.failed_steps else ""

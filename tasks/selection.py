@@ -13,7 +13,7 @@ over for good.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -33,15 +33,6 @@ class Item:
     project: Project
     sentence: str
     why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """The items, the best first; the projects that were named besides; the posts passed over for good."""
-
-    items: tuple[Item, ...]
-    also: tuple[Project, ...]
-    passed_over: tuple[str, ...]
 
 
 def rank(entry: Entry) -> int:
@@ -77,19 +68,18 @@ def select(entries: Iterable[Entry]) -> list[Item]:
     return items
 
 
-def settle(entries: Sequence[Entry], items: Sequence[Item], used: int, now: datetime) -> Selection:
-    """What becomes of all candidates when the first `used` items made it into the text.
+def others(entries: Iterable[Entry], items: Iterable[Item]) -> list[Project]:
+    """The projects that candidates name besides those of the items, the best ranked first."""
+    named = {item.project.name for item in items}
+    ranked = sorted((e for e in entries if e.analysis and e.analysis.score >= MIN_SCORE), key=rank, reverse=True)
+    found = (p for e in ranked if e.analysis for p in e.analysis.projects)
+    return [project for project in dict.fromkeys(found) if project.name not in named]
 
-    `now` is when the digest is made: candidates shared more than `WAIT` before are passed over.
+
+def passed_over(entries: Iterable[Entry], items: Iterable[Item], now: datetime) -> list[str]:
+    """The post ids of the candidates that will not be news any more, when these items are in the digest.
+
+    `now` is when the digest is made: candidates shared more than `WAIT` before it are passed over.
     """
-    taken = {item.post_id for item in items[:used]}
-    named = {item.project.name for item in items[:used]}
-    others = {
-        p.name: p
-        for entry in sorted(entries, key=rank, reverse=True)
-        if entry.analysis and entry.analysis.score >= MIN_SCORE
-        for p in entry.analysis.projects
-        if p.name not in named
-    }
-    old = (e.post.id for e in entries if e.post.id not in taken and e.post.shared_at < now - WAIT)
-    return Selection(tuple(items[:used]), tuple(others.values()), tuple(old))
+    taken = {item.post_id for item in items}
+    return [e.post.id for e in entries if e.post.id not in taken and e.post.shared_at < now - WAIT]

@@ -168,7 +168,9 @@ def test_without_an_embed_the_text_is_what_the_member_wrote_beside_the_link() ->
 
 
 def test_links_in_embeds_and_forwarded_messages_are_found() -> None:
-    embed = Embed("https://news.example/1", "News", "see https://x.com/a/status/20", fields="x\nhttps://x.com/b/status/21")
+    embed = Embed(
+        "https://news.example/1", "News", "see https://x.com/a/status/20", fields="x\nhttps://x.com/b/status/21"
+    )
     snapshot = Snapshot("https://x.com/c/status/22", (Embed("https://x.com/d/status/23", "", "Inside."),))
     found = posts_in(_message(embeds=(embed,), forwarded=(snapshot,)), NOW).posts
     assert [(post.id, post.text) for post in found] == [("20", ""), ("21", ""), ("22", ""), ("23", "Inside.")]

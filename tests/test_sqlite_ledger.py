@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -37,7 +37,8 @@ def crypto(post_id: str, *, yes: bool = True) -> Analysis:
     return Analysis(post_id, True, projects, "DeFi", "It is live.", ("chainlink", "mainnet"), 7, "lexicon")
 
 
-def draft_of(*posts: Post, day: date = AT.date()) -> Draft:
+def draft_of(*posts: Post) -> Draft:
+    day = AT.date()
     return Draft(day.isoformat(), day, ("The text.",), tuple(p.id for p in posts), "abc", 9, 0.0)
 
 
@@ -126,7 +127,9 @@ def test_an_analysis_never_turns_a_row_back(ledger: SqliteLedger) -> None:
 ANY_TEXT = st.text().map(clean)
 
 
-@pytest.mark.parametrize("text", ["=HYPERLINK(1)", "+1", "0012", "1e5", "'; DROP TABLE Posts; --", "🚀\n\n2", "x" * 29_999])
+@pytest.mark.parametrize(
+    "text", ["=HYPERLINK(1)", "+1", "0012", "1e5", "'; DROP TABLE Posts; --", "🚀\n\n2", "x" * 29_999]
+)
 def test_text_stays_text_and_ids_stay_strings(ledger: SqliteLedger, text: str) -> None:
     written = post(1, text, shared_by=(text[:20],), id="0001745012345678901")
     ledger.add([written], [], [])

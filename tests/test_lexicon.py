@@ -1,0 +1,96 @@
+"""The embedded analyst: precision first, ambiguous names by their context."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blocks import lexicon
+from blocks.records import Analysis, Post
+
+ORDINARY = Path(__file__).parent / "data" / "ordinary-posts.txt"
+
+
+def analyze(text: str) -> Analysis:
+    return lexicon.analyze(Post("20", "ada", text, (), datetime(2024, 1, 15, tzinfo=UTC), ""))
+
+
+def projects(text: str) -> list[str]:
+    return [project.name for project in analyze(text).projects]
+
+
+def test_of_1000_ordinary_posts_at_most_5_are_called_crypto() -> None:
+    posts = ORDINARY.read_text(encoding="utf-8").splitlines()
+    wrong = [text for text in posts if analyze(text).is_crypto]
+    assert len(posts) >= 4000
+    assert len(wrong) * 1000 <= 5 * len(posts), wrong
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We live near the station, just one link away. Dot your i's.",
+        "Just One Link: Apple Near Me",
+        "An apple a day. Apple ships the new phone, $AAPL at a record.",
+        "$TSLA and $NVDA fell; $COIN too.",
+        "Compound interest is the base of every savings plan.",
+        "The avalanche in the Alps buried a base camp.",
+        "Optimism is a choice. Render the video overnight on the farm.",
+        "Flow state all morning, then curve balls and a helium balloon.",
+        "Solid advice: connect the dots, one by one.",
+        "My token of thanks: a mint plant and a new wallet.",
+        "He left $100 on the table and $50k in the vault.",
+        "",
+    ],
+)
+def test_ordinary_words_are_no_projects(text: str) -> None:
+    assert not analyze(text).is_crypto
+    assert analyze(text).analyst == "lexicon"
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("$NEAR is up", ["NEAR Protocol"]),
+        ("NEAR Protocol sets a date", ["NEAR Protocol"]),
+        ("chainlink oracles went live", ["Chainlink"]),
+        ("Chainlink's CCIP", ["Chainlink"]),
+        ("$LINK and $SOL", ["Chainlink", "Solana"]),
+        ("Base, the rollup, has a new TVL record", ["Base"]),
+        ("Optimism pays 30M OP to 501 builders", ["Optimism"]),
+        ("ASTRのステーキング率。Astar is here", ["Astar"]),
+        ("A new memecoin $ZLUMA launched on Solana mainnet", ["Solana", "ZLUMA"]),
+        ("Bitcoin and bitcoin and BTC", ["Bitcoin"]),
+    ],
+)
+def test_projects_are_named(text: str, names: list[str]) -> None:
+    assert projects(text) == names
+
+
+def test_an_analysis_is_whole() -> None:
+    text = "gm frens. Chainlink CCIP is now live on Arbitrum mainnet with $40M secured! More soon: https://t.co/x"
+    said = analyze(text)
+    assert said.is_crypto
+    assert [(p.name, p.ticker) for p in said.projects] == [("Chainlink", "LINK"), ("Arbitrum", "ARB")]
+    assert said.category == "Infrastructure"
+    assert said.summary == "Chainlink CCIP is now live on Arbitrum mainnet with $40M secured!"
+    assert said.keywords[:2] == ("chainlink", "arbitrum")
+    assert 5 <= said.score <= 10
+
+
+def test_who_sells_scores_low() -> None:
+    news = analyze("Arbitrum DAO passed the vote on 40M ARB.")
+    scam = analyze("Arbitrum airdrop! Connect your wallet to claim 40M ARB, guaranteed 100x.")
+    assert scam.score == 0 < news.score
+
+
+@given(st.text())
+def test_any_text_is_analysed(text: str) -> None:
+    said = analyze(text)
+    assert 0 <= said.score <= 10
+    assert len(said.summary) <= lexicon.MAX_SUMMARY
+    assert said.is_crypto == bool(said.projects)
