@@ -32,8 +32,8 @@ from blocks.records import (
 from blocks.source import Source
 from blocks.text import clean, one_line
 
-SAMPLE = Path(str(files("blocks") / "data" / "sample-export.json"))
-"""The export that comes with the project."""
+SAMPLE = Path(str(files("blocks") / "data" / "sample"))
+"""The export that comes with the project: two channels of an invented community, one week."""
 
 _BOM = b"\xef\xbb\xbf"
 _MAX_ID = 2**63

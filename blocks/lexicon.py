@@ -220,7 +220,7 @@ def _score(text: str, reading: _Reading, named: Sequence[_Name]) -> int:
     return max(0, min(10, points))
 
 
-def analyze(post: Post) -> Analysis:
+def analyze(post: Post, max_keywords: int = 6) -> Analysis:
     """What the lexicon says of one post: projects, category, a sentence of its own, keywords, score."""
     reading = _read(post.text)
     named = reading.named()
@@ -233,7 +233,7 @@ def analyze(post: Post) -> Analysis:
         projects=tuple(name.project for name in named),
         category=named[0].category,
         summary=_summary(post.text, named),
-        keywords=tuple(dict.fromkeys(names + reading.terms))[:6],
+        keywords=tuple(dict.fromkeys(names + reading.terms))[:max_keywords],
         score=_score(post.text, reading, named),
         analyst="lexicon",
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pydantic import ConfigDict, HttpUrl
+from pydantic import ConfigDict, Field, HttpUrl
 
 from blocks import lexicon
 from blocks.analyst import Analyst
@@ -29,8 +29,11 @@ class LexiconAnalyst(Analyst):
     _logo_url = PROCESS
     _documentation_url = HttpUrl("https://docs.python.org/3/library/re.html")
 
+    # Prefect 3.8.8 cannot load a block that has no field of its own once misspelt fields are refused.
+    max_keywords: int = Field(default=6, ge=0, le=20, description="How many keywords a post gets at the most.")
+
     def analyze(self, posts: Sequence[Post]) -> list[Analysis]:
-        return [lexicon.analyze(post) for post in posts]
+        return [lexicon.analyze(post, self.max_keywords) for post in posts]
 
     def check(self) -> list[Check]:
         return [Check("analyst", True, "the lexicon on this machine")]

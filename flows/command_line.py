@@ -6,15 +6,15 @@ Exit codes: 0 all well, 1 a step failed, 2 bad configuration, 130 interrupted.
 from __future__ import annotations
 
 import argparse
-import logging
-import os
 import signal
 import sys
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from prefect.blocks.core import Block
 
 ALL_WELL, A_STEP_FAILED, BAD_CONFIGURATION, INTERRUPTED = 0, 1, 2, 130
 
@@ -37,45 +37,28 @@ def _say(mark: str, text: str) -> None:
     print(textwrap.fill(text, 78, initial_indent=f"{mark} ", subsequent_indent="   ", break_on_hyphens=False))
 
 
-_SHORT_LINES = {
-    "PREFECT_LOGGING_FORMATTERS_STANDARD_FORMAT": "%(asctime)s  %(message)s",
-    "PREFECT_LOGGING_FORMATTERS_STANDARD_FLOW_RUN_FMT": "%(asctime)s  %(message)s",
-    "PREFECT_LOGGING_FORMATTERS_STANDARD_TASK_RUN_FMT": "%(asctime)s  %(task_run_name)s: %(message)s",
-}
+def _save(block: Block) -> str:
+    """Save a block under our name, and return the name with its slug."""
+    from blocks.pipeline_settings import BLOCK_NAME
 
-
-class _NoServerTalk(logging.Filter):
-    """Leaves out where Prefect's temporary server lives: it is gone with the run."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return "temporary server" not in record.getMessage()
-
-
-@contextmanager
-def _logging(level: str) -> Iterator[None]:
-    """Prefect's settings for a run in a terminal: our level, and lines that fit 80 columns."""
-    from prefect.logging.configuration import setup_logging
-    from prefect.settings import PREFECT_LOGGING_LEVEL, temporary_settings
-
-    if level != "DEBUG":
-        for name, value in _SHORT_LINES.items():
-            os.environ.setdefault(name, value)
-    # A run must not wait for, or complain about, statistics that Prefect would like to send.
-    os.environ.setdefault("PREFECT_SERVER_ANALYTICS_ENABLED", "false")
-    with temporary_settings({PREFECT_LOGGING_LEVEL: level}):
-        setup_logging(incremental=False)
-        logging.getLogger("prefect").addFilter(_NoServerTalk())
-        yield
+    name = f"{block.get_block_type_slug()}/{BLOCK_NAME}"
+    type(block).register_type_and_schema()
+    block.save(BLOCK_NAME, overwrite=True)
+    try:
+        type(block).load(BLOCK_NAME)
+    except RuntimeError:
+        # Prefect merges a saved block with the older one; a field that the type has no longer stays, and is
+        # refused. Then only a new document helps.
+        type(block).delete(BLOCK_NAME)
+        block.save(BLOCK_NAME)
+    return name
 
 
 def _setup() -> int:
-    from blocks.pipeline_settings import BLOCK_NAME
     from flows import environment
 
     for block in environment.blocks_of(environment.read()):
-        type(block).register_type_and_schema()
-        block.save(BLOCK_NAME, overwrite=True)
-        _say("✅", f"{block.get_block_type_slug()}/{BLOCK_NAME}")
+        _say("✅", _save(block))
         for field in type(block).model_fields:
             print(f"     {field}: {getattr(block, field)}")
     for line in environment.not_yet():
@@ -148,10 +131,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     from blocks.errors import PipelineError
     from flows import environment
+    from flows.terminal import logging_to_terminal
 
     try:
         level = "DEBUG" if options.debug else environment.read().LOG_LEVEL
-        with _logging(level):
+        with logging_to_terminal(level):
             if options.setup:
                 return _setup()
             if options.test:

@@ -67,11 +67,16 @@ def serve(settings: PipelineSettings) -> int:
         os.environ["PREFECT_API_URL"] = api  # For the process of each run.
         print(f"Prefect's UI: {api.removesuffix('/api')}")
         print(f"Next runs: daily at {settings.schedule_time} {settings.schedule_timezone}. Ctrl-C ends it.")
-        daily_pipeline.serve(
-            name=BLOCK_NAME,
-            schedule=Cron(settings.cron, timezone=settings.schedule_timezone),
-            pause_on_shutdown=False,
-            limit=1,
-            print_starting_message=False,
-        )
+        try:
+            daily_pipeline.serve(
+                name=BLOCK_NAME,
+                schedule=Cron(settings.cron, timezone=settings.schedule_timezone),
+                pause_on_shutdown=False,
+                limit=1,
+                print_starting_message=False,
+            )
+        except BaseExceptionGroup as group:  # An impatient second Ctrl-C, in the middle of ending.
+            if group.subgroup(KeyboardInterrupt) is None:
+                raise
+            raise KeyboardInterrupt from None
     return 0

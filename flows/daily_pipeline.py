@@ -4,8 +4,7 @@ Every step reads from the ledger what it still has to do and writes back what it
 caught up by the next run, and a run may start anywhere. Prefect orders, retries, times and shows the steps.
 """
 
-from __future__ import annotations
-
+# Prefect loads this file by its path and reads the flow's annotations: they must be types, not strings.
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

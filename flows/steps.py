@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from typing import ParamSpec, TypeVar
+from datetime import date
+from typing import Any, ParamSpec, TypeVar
 
 from prefect import Task
 from prefect.logging import get_run_logger
+from prefect.utilities.annotations import quote
 
 from blocks.errors import PipelineError, reason
 from tasks.report import Day
+
+# Prefect looks through everything that it hands to a task for futures and states, thousands of posts too.
+# There are none in our records: a quoted argument is handed over as it is.
+_PLAIN = (str, int, float, bool, date, type(None))
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -22,8 +28,9 @@ class Steps:
 
     def run(self, step: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
         """What the step returns, or None if it failed after its retries."""
+        given: Any = [arg if isinstance(arg, _PLAIN) else quote(arg) for arg in args]
         try:
-            return step(*args, **kwargs)
+            return step(*given, **kwargs)
         except Exception as error:  # noqa: BLE001 - a step that fails never ends the day
             self._day.failed.setdefault(step.name, reason(error))
             if not isinstance(error, PipelineError):

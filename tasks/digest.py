@@ -76,11 +76,11 @@ def compose(items: Sequence[Item], also: Sequence[Project], day: date) -> tuple[
         text, used = (f"{text}\n{line}", [items[0]]) if line else ("", [])
     if not used:
         return "", []
-    shown = {item.project.name for item in used}
     names: list[str] = []
     for project in dict.fromkeys([*(item.project for item in items), *also]):
         longer = f"{text}\n\nAlso: {', '.join([*names, spoken(project)])}"
-        if project.name not in shown and len(names) < MAX_ALSO and weighted_length(longer) <= LIMIT:
+        is_named = spoken(project).lower() in text.lower()
+        if not is_named and len(names) < MAX_ALSO and weighted_length(longer) <= LIMIT:
             names.append(spoken(project))
     return (f"{text}\n\nAlso: {', '.join(names)}" if names else text), used
 

@@ -143,7 +143,7 @@ def posts_in(message: Message, now: datetime) -> MessagePosts:
     for content, embeds in _texts(message):
         links = find_links(content, now)
         impossible.update(dict.fromkeys(links.impossible))
-        words = _words(content)
+        words = _words(content) if links.posts or embeds else ""
         own_words = own_words or words
         for link in links.posts:
             found.setdefault(link.id, (link.handle, words))

@@ -43,6 +43,7 @@ def with_news(house: House) -> House:
 
 
 def last_run(house: House) -> dict[str, str]:
+    """The row that was written last."""
     return house.rows("Runs")[-1]
 
 

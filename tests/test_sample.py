@@ -24,7 +24,7 @@ Crypto projects, 15 Jan
 • Jupiter confirms it: JUP goes live on Solana on 31 January
 • The Uniswap DAO has passed the delegate reward vote, 41.2M UNI for and 0.9M against
 
-Also: Solana"""
+Also: Osmosis"""
 
 
 @pytest.fixture(scope="module")
@@ -67,13 +67,16 @@ def test_the_digest_says_what_was_written_down(fetched: Fetched) -> None:
     draft, items = write(candidates, date(2024, 1, 15))
     assert draft
     assert draft.text == DIGEST
-    assert draft.weighted_length == 279
+    assert draft.weighted_length == 280
     assert not any(LABELS[item.post_id].get("mischief") for item in items)
 
 
 def test_the_whole_run_on_the_sample(house: House) -> None:
-    assert house.run(source="discord-export/daily-pipeline", fetch_limit=0).is_completed()
+    assert house.run(source=f"discord-export:{SAMPLE}").is_completed()
     (run,) = house.rows("Runs")
     assert (run["Fetched"], run["Found"], run["Uploaded"], run["Duplicates"]) == ("306", "105", "83", "22")
     assert house.digests()["2024-01-15.txt"] == DIGEST + "\n"
     assert len(house.rows("Archive")) == 83
+    assert house.run(source=f"discord-export:{SAMPLE}").is_completed()
+    again = house.rows("Runs")[-1]
+    assert (again["Uploaded"], again["Published"], len(house.digests())) == ("0", "0", 1)

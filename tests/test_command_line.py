@@ -1,0 +1,129 @@
+"""The command line, as a process: what a person types, and what it answers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from prefect.settings import PREFECT_API_URL
+
+from tests import exports
+
+NEWS = "Chainlink CCIP is now live on Arbitrum mainnet with 12 partners and $40M in value secured."
+
+
+class Terminal:
+    """A folder, and commands that run in it against the session's Prefect server."""
+
+    def __init__(self, folder: Path, api: str) -> None:
+        self.folder = folder
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("PREFECT_")}
+        self.environ = inherited | {
+            "PREFECT_API_URL": api,
+            "PREFECT_HOME": str(folder / "prefect"),
+            "COLUMNS": "80",
+            "NO_COLOR": "1",
+        }
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "flows.daily_pipeline", *arguments]
+
+    def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            self.command(*arguments),
+            cwd=self.folder,
+            env=self.environ | environ,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def api(prefect_server: None) -> str:
+    from prefect.server.api.server import SubprocessASGIServer
+
+    address = PREFECT_API_URL.value() or SubprocessASGIServer().api_url
+    return str(address)
+
+
+@pytest.fixture
+def terminal(tmp_path: Path, api: str) -> Terminal:
+    exports.write(tmp_path / "exports" / "alpha.json", [exports.shared(1, NEWS), exports.message(2)])
+    (tmp_path / ".env").write_text("DISCORD_EXPORT_PATH=exports\nOUTBOX_PATH=out\nLEDGER_PATH=book/ledger.sqlite3\n")
+    return Terminal(tmp_path, api)
+
+
+def test_setup_test_and_manual(terminal: Terminal) -> None:
+    setup = terminal.run("--setup")
+    assert setup.returncode == 0, setup.stderr
+    assert "✅ sqlite-ledger/daily-pipeline" in setup.stdout
+    assert str(terminal.folder / "book" / "ledger.sqlite3") in setup.stdout
+    assert terminal.run("--setup").stdout == setup.stdout, "again and again without harm"
+
+    test = terminal.run("--test")
+    assert test.returncode == 0, test.stderr
+    assert "✅ source:    alpha.json: #alpha" in test.stdout
+    assert "Daily Pipeline Dry Run" in test.stderr
+    assert "Would publish" in test.stderr
+    assert not (terminal.folder / "book").exists()
+    assert not (terminal.folder / "out").exists()
+
+    manual = terminal.run("--manual")
+    assert manual.returncode == 0, manual.stderr
+    assert "Overall Status: ✅ SUCCESS" in manual.stderr
+    (digest,) = (terminal.folder / "out").iterdir()
+    assert "Chainlink CCIP is now live" in digest.read_text()
+    again = terminal.run("--manual")
+    assert again.returncode == 0
+    assert "Uploaded 0 new posts" in again.stderr
+    assert "Nothing to publish" in again.stderr
+    wide = [line for line in manual.stderr.splitlines() if len(line) > 80 and "View at" not in line]
+    assert wide == []
+
+    (terminal.folder / "exports" / "alpha.json").write_text("{")
+    broken = terminal.run("--manual")
+    assert broken.returncode == 1, "a step failed"
+    assert "❌ Fetching failed: alpha.json is not JSON" in broken.stderr
+    checked = terminal.run("--test")
+    assert checked.returncode == 2
+    assert "❌ source:" in checked.stdout
+
+
+def test_bad_settings_are_named_all_at_once_before_anything_is_contacted(terminal: Terminal) -> None:
+    bad = terminal.run("--manual", SCHEDULE_TIME="noon", PUBLISH_MODE="maybe", PREFECT_API_URL="http://127.0.0.1:9/api")
+    assert bad.returncode == 2
+    assert "❌ PUBLISH_MODE must be auto, approve or draft." in bad.stdout
+    assert "❌ SCHEDULE_TIME must be a time of day in 24 hours, as 20:00." in bad.stdout
+
+
+def test_debug_says_more(terminal: Terminal) -> None:
+    assert " | DEBUG " in terminal.run("--manual", "--debug").stderr
+
+
+def test_ctrl_c_ends_the_daemon_in_an_orderly_way(terminal: Terminal) -> None:
+    with subprocess.Popen(
+        terminal.command("--daemon"),
+        cwd=terminal.folder,
+        env=terminal.environ | {"PYTHONUNBUFFERED": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as daemon:
+        assert daemon.stdout
+        said = ""
+        while "Ctrl-C ends it" not in said:
+            line = daemon.stdout.readline()
+            assert line, said
+            said += line
+        time.sleep(3)
+        daemon.send_signal(signal.SIGINT)
+        rest = daemon.communicate(timeout=60)[0]
+    assert daemon.returncode == 0, said + rest
+    assert "Traceback" not in rest
