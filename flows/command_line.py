@@ -67,6 +67,14 @@ def _setup() -> int:
     return ALL_WELL
 
 
+def _announce() -> None:
+    """Say why nothing happens for a while, where a run brings a Prefect server of its own."""
+    from prefect.settings import PREFECT_API_URL
+
+    if not PREFECT_API_URL.value():
+        print("Starting Prefect for this run. It takes 10 to 30 seconds ...", file=sys.stderr, flush=True)
+
+
 def _settings() -> Any:
     from blocks.loading import load
     from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings
@@ -136,6 +144,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         level = "DEBUG" if options.debug else environment.read().LOG_LEVEL
         with logging_to_terminal(level):
+            if options.setup or options.test or options.manual:
+                _announce()
             if options.setup:
                 return _setup()
             if options.test:
