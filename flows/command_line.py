@@ -11,10 +11,12 @@ import sys
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from prefect.blocks.core import Block
+
+    from blocks.pipeline_settings import PipelineSettings
 
 ALL_WELL, A_STEP_FAILED, BAD_CONFIGURATION, INTERRUPTED = 0, 1, 2, 130
 
@@ -67,15 +69,7 @@ def _setup() -> int:
     return ALL_WELL
 
 
-def _announce() -> None:
-    """Say why nothing happens for a while, where a run brings a Prefect server of its own."""
-    from prefect.settings import PREFECT_API_URL
-
-    if not PREFECT_API_URL.value():
-        print("Starting Prefect for this run. It takes 10 to 30 seconds ...", file=sys.stderr, flush=True)
-
-
-def _settings() -> Any:
+def _settings() -> PipelineSettings:
     from blocks.loading import load
     from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings
 
@@ -91,7 +85,7 @@ def _manual(*, dry_run: bool = False) -> int:
     return INTERRUPTED if state.is_cancelled() or state.is_crashed() else A_STEP_FAILED
 
 
-def _test() -> int:
+def _test(settings: PipelineSettings) -> int:
     from blocks.analyst import Analyst
     from blocks.errors import PipelineError
     from blocks.ledger import Ledger
@@ -100,7 +94,6 @@ def _test() -> int:
     from blocks.records import Check
     from blocks.source import Source
 
-    settings = _settings()
     families: list[tuple[type[Source | Ledger | Analyst | Publisher], str]] = [
         (Source, settings.source),
         (Ledger, settings.ledger),
@@ -127,33 +120,39 @@ def _test() -> int:
     return _manual(dry_run=True)
 
 
-def _daemon() -> int:
+def _with_prefect(options: argparse.Namespace, api: str) -> int:
+    """What was asked for, now that there is a Prefect server at `api`."""
     from flows.daemon import serve
 
-    return serve(_settings())
+    if options.setup:
+        return _setup()
+    settings = _settings()
+    if options.test:
+        return _test(settings)
+    if options.manual:
+        return _manual()
+    serve(settings, api)
+    return ALL_WELL
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Do what the command line says, and return the exit code."""
     options = _parser().parse_args(arguments)
+    # A process that was started in the background may have been told to ignore it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     from blocks.errors import PipelineError
     from flows import environment
+    from flows.daemon import is_serving, supervise
+    from flows.server import prefect_server
     from flows.terminal import logging_to_terminal
 
     try:
         level = "DEBUG" if options.debug else environment.read().LOG_LEVEL
-        with logging_to_terminal(level):
-            if options.setup or options.test or options.manual:
-                _announce()
-            if options.setup:
-                return _setup()
-            if options.test:
-                return _test()
-            if options.manual:
-                _settings()
-                return _manual()
-            return _daemon()
+        if not (options.setup or options.test or options.manual or is_serving()):
+            return supervise(debug=options.debug)
+        with logging_to_terminal(level), prefect_server() as api:
+            return _with_prefect(options, api)
     except PipelineError as error:
         for line in str(error).splitlines():
             _say("❌", line)

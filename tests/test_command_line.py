@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import pytest
 from prefect.settings import PREFECT_API_URL
@@ -107,23 +108,79 @@ def test_debug_says_more(terminal: Terminal) -> None:
     assert " | DEBUG " in terminal.run("--manual", "--debug").stderr
 
 
-def test_ctrl_c_ends_the_daemon_in_an_orderly_way(terminal: Terminal) -> None:
-    with subprocess.Popen(
-        terminal.command("--daemon"),
+def _until(output: IO[str], words: str) -> str:
+    said = ""
+    while words not in said:
+        line = output.readline()
+        assert line, said
+        said += line
+    return said
+
+
+def _start(terminal: Terminal, *arguments: str) -> subprocess.Popen[str]:
+    """A command in the foreground of a terminal of its own."""
+    return subprocess.Popen(
+        terminal.command(*arguments),
         cwd=terminal.folder,
         env=terminal.environ | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    ) as daemon:
-        assert daemon.stdout
-        said = ""
-        while "Ctrl-C ends it" not in said:
-            line = daemon.stdout.readline()
-            assert line, said
-            said += line
-        time.sleep(3)
-        daemon.send_signal(signal.SIGINT)
-        rest = daemon.communicate(timeout=60)[0]
-    assert daemon.returncode == 0, said + rest
+        start_new_session=True,
+    )
+
+
+def _ctrl_c(process: subprocess.Popen[str], seconds: float) -> str:
+    """What a terminal does: every process of the foreground gets the signal."""
+    os.killpg(process.pid, signal.SIGINT)
+    try:
+        return process.communicate(timeout=seconds)[0]
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+
+
+def _many_messages(terminal: Terminal) -> None:
+    """An export that takes some seconds to read."""
+    from scripts.make_export import write
+
+    write(terminal.folder / "exports" / "big.json", 60)
+
+
+def test_ctrl_c_ends_a_manual_run_soon_and_the_next_run_goes_on(terminal: Terminal) -> None:
+    del terminal.environ["PREFECT_API_URL"]  # It brings a server of its own then, as on a new machine.
+    _many_messages(terminal)
+    terminal.environ |= {"DISCORD_FETCH_LIMIT": "0"}
+    assert terminal.run("--setup").returncode == 0
+    with _start(terminal, "--manual") as manual:
+        assert manual.stdout
+        _until(manual.stdout, "open sqlite-ledger")
+        rest = _ctrl_c(manual, 30)
+    assert manual.returncode == 130, rest
+    assert "the next run goes on from there" in rest
     assert "Traceback" not in rest
+    assert terminal.run("--manual").returncode == 0
+
+
+def test_ctrl_c_ends_the_daemon_and_lets_a_run_in_progress_finish(terminal: Terminal) -> None:
+    _many_messages(terminal)
+    terminal.environ |= {"DISCORD_FETCH_LIMIT": "0"}
+    assert terminal.run("--setup").returncode == 0
+    with _start(terminal, "--daemon") as daemon:
+        assert daemon.stdout
+        _until(daemon.stdout, "Ctrl-C ends it")
+        time.sleep(3)
+        started = subprocess.run(
+            [sys.executable, "-m", "prefect", "deployment", "run", "daily-pipeline/daily-pipeline"],
+            env=terminal.environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert started.returncode == 0, started.stderr
+        _until(daemon.stdout, "open sqlite-ledger")
+        rest = _ctrl_c(daemon, 90)
+    assert daemon.returncode == 0, rest
+    assert "Traceback" not in rest
+    assert "Overall Status: ✅ SUCCESS" in rest
+    assert len(list((terminal.folder / "out").iterdir())) == 1
