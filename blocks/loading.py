@@ -46,6 +46,15 @@ def load(family: type[B], name: str) -> B:
     return block
 
 
+def is_saved(name: str) -> bool:
+    """Whether there is a saved block called `slug/name`."""
+    try:
+        Block.load(name)
+    except ValueError:
+        return False
+    return True
+
+
 def _saved(name: str) -> Block:
     slug = name.partition("/")[0]
     try:

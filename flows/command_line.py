@@ -70,10 +70,14 @@ def _setup() -> int:
 
 
 def _settings() -> PipelineSettings:
-    from blocks.loading import load
+    from blocks.errors import PermanentError
+    from blocks.loading import is_saved, load
     from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings
 
-    return load(PipelineSettings, f"pipeline-settings/{BLOCK_NAME}")
+    name = f"pipeline-settings/{BLOCK_NAME}"
+    if Path(".env").is_file() and not is_saved(name):
+        raise PermanentError("There is a .env, but its settings were never saved: run daily-pipeline --setup.")
+    return load(PipelineSettings, name)
 
 
 def _manual(*, dry_run: bool = False) -> int:
@@ -156,8 +160,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PipelineError as error:
         for line in str(error).splitlines():
             _say("❌", line)
-        if Path(".env").is_file():
-            print("Mend the settings in .env, then run daily-pipeline --setup.", file=sys.stderr)
         return BAD_CONFIGURATION
     except KeyboardInterrupt:
         signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -61,6 +61,14 @@ def terminal(tmp_path: Path, api: str) -> Terminal:
     return Terminal(tmp_path, api)
 
 
+def test_settings_that_were_never_saved_are_not_passed_over(terminal: Terminal) -> None:
+    del terminal.environ["PREFECT_API_URL"]
+    done = terminal.run("--manual")
+    assert done.returncode == 2
+    assert "run daily-pipeline --setup" in " ".join(done.stdout.split())
+    assert not (terminal.folder / "data").exists()
+
+
 def test_setup_test_and_manual(terminal: Terminal) -> None:
     setup = terminal.run("--setup")
     assert setup.returncode == 0, setup.stderr

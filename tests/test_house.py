@@ -119,7 +119,7 @@ KEYS = {"name", "entrypoint", "description", "tags", "work_pool", "concurrency_l
 
 def test_the_deployment_names_what_is_there() -> None:
     file = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
-    assert set(file) == {"name", "pull", "deployments"}
+    assert set(file) == {"name", "deployments"}
     (deployment,) = file["deployments"]
     assert set(deployment) == KEYS | {"schedules"}
     assert deployment["name"] == daily_pipeline.name == "daily-pipeline"
