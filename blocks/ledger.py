@@ -20,7 +20,10 @@ _LOG = get_logger("ledger")
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Which of some status ids the ledger has: as rows of Posts, or in the archive."""
+    """Which of some status ids the ledger has: as rows of Posts, or for good.
+
+    `archived` holds those in the archive, and those whose row in Posts cannot be read: neither is touched.
+    """
 
     open: Mapping[str, Entry]
     archived: frozenset[str]

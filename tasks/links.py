@@ -48,7 +48,8 @@ _LINK = re.compile(
 _HANDLE = re.compile(r"@([A-Za-z0-9_]{1,15})\b|(?:x|twitter)\.com/([A-Za-z0-9_]{1,15})/?(?:[?#]|$)", re.ASCII)
 _ANY_LINK = re.compile(r"<?https?://[^\s<>|]+[>|]*", re.IGNORECASE)
 _DISCORD_MARKUP = re.compile(r"<(?:@[!&]?|#|a?:\w+:)\d+>|@(?:everyone|here)\b")
-_SPOILER_OR_LABEL = re.compile(r"\|\||\[([^\]]*)\]\([^)]*\)")
+# Bounded, so that a message of nothing but brackets costs no more than another.
+_SPOILER_OR_LABEL = re.compile(r"\|\||\[([^\[\]]{0,300})\]\([^()]{0,2000}\)")
 _NO_HANDLES = {"i", "home", "search", "explore", "intent", "share", "hashtag", "status", "statuses"}
 
 

@@ -15,6 +15,10 @@ from blocks.records import Project
 from tasks.x_text import links
 
 MIN_WORDS = 5
+MAX_CHARACTERS = 400
+"""A longer sentence has no place in a post, and to look for links in it costs more than its length."""
+
+_DOTTED = re.compile(r"(?:\w\.){3}\w")
 
 _SIGNED = re.compile(r"(?<![\w$#])[$#](?=[A-Za-z])")
 _MARKUP = re.compile(r"[*_`~|<>{}\\]|\[|\]")
@@ -39,6 +43,8 @@ def _is_english(text: str) -> bool:
 
 def fit_to_print(sentence: str) -> str:
     """The sentence as it may be printed, or an empty string if it may not."""
+    if len(sentence) > MAX_CHARACTERS or _DOTTED.search(sentence):
+        return ""
     plain = unicodedata.normalize("NFKC", sentence)
     if "@" in plain or promotion(plain) or _CODE.search(plain):
         return ""

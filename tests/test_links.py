@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -174,3 +175,10 @@ def test_links_in_embeds_and_forwarded_messages_are_found() -> None:
     snapshot = Snapshot("https://x.com/c/status/22", (Embed("https://x.com/d/status/23", "", "Inside."),))
     found = posts_in(_message(embeds=(embed,), forwarded=(snapshot,)), NOW).posts
     assert [(post.id, post.text) for post in found] == [("20", ""), ("21", ""), ("22", ""), ("23", "Inside.")]
+
+
+@pytest.mark.parametrize("piece", ["[", "](", "||[", "<https://", "https://x.com/", "status/", "x.com/", "nitter.a."])
+def test_a_message_made_to_be_slow_is_not(piece: str) -> None:
+    began = time.perf_counter()
+    posts_in(_message("status " + piece * (30_000 // len(piece)) + f" https://x.com/a/status/{ID}"), NOW)
+    assert time.perf_counter() - began < 2, "seconds for 30,000 characters; a quadratic search took 4"
