@@ -20,6 +20,7 @@ from blocks.records import (
     PostStatus,
     Project,
     RunReport,
+    is_snowflake,
 )
 
 Row = dict[str, str]
@@ -141,7 +142,7 @@ def entry_of_row(row: Mapping[str, str]) -> Entry:
     Raises:
         ValueError: the row has no post id, or a date, score or status that cannot be.
     """
-    if not row["Post ID"].isdecimal():
+    if not is_snowflake(row["Post ID"]):
         raise ValueError(f"Post ID {row['Post ID'][:40]!r} is not a status id")
     status = PostStatus(row["Status"])
     processed, _, analyst = row["AI Processed"].partition(" ")
@@ -217,7 +218,7 @@ def row_of_bookmark(bookmark: Bookmark) -> Row:
 
 def bookmark_of_row(row: Mapping[str, str]) -> Bookmark:
     """The bookmark that a row of Channels holds. Raises ValueError for a cell that cannot be."""
-    if not row["Last Message ID"].isdecimal():
+    if not is_snowflake(row["Last Message ID"]):
         raise ValueError(f"Last Message ID {row['Last Message ID'][:40]!r} is not a message id")
     return Bookmark(row["Channel ID"], row["Name"], row["Last Message ID"], unstamp(row["Last Read"]))
 

@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, TextIO
 
-import ijson
 from pydantic import ConfigDict, Field, HttpUrl
 
 from blocks.errors import PermanentError
+from blocks.json_stream import BrokenJSONError, Reader, elements, members
 from blocks.logos import DISCORD
 from blocks.records import (
     Bookmark,
@@ -27,6 +27,7 @@ from blocks.records import (
     Embed,
     Message,
     Snapshot,
+    is_snowflake,
     message_time_ms,
 )
 from blocks.source import Source
@@ -35,49 +36,60 @@ from blocks.text import clean, one_line
 SAMPLE = Path(str(files("blocks") / "data" / "sample"))
 """The export that comes with the project: two channels of an invented community, one week."""
 
-_BOM = b"\xef\xbb\xbf"
-_MAX_ID = 2**63
+_CLOCK_SLACK = timedelta(days=1)
 
 
-class _BrokenFile(Exception):
+class _BrokenFileError(Exception):
     """A file that is no sound export. The message says what is wrong with it and what to do."""
 
 
 def _is_id(value: object) -> bool:
-    return isinstance(value, str) and value.isascii() and value.isdecimal() and 0 < int(value) < _MAX_ID
+    return isinstance(value, str) and is_snowflake(value)
 
 
-def _open(path: Path) -> BinaryIO:
-    file = path.open("rb")
-    if file.read(3) != _BOM:
-        file.seek(0)
-    return file
+def _open(path: Path) -> TextIO:
+    # A byte that is no UTF-8 costs one character, not the file.
+    return path.open(encoding="utf-8-sig", errors="replace", newline="")
 
 
 def _channel_of(path: Path) -> Channel:
     """The channel that a file is an export of, from its head alone."""
-    guild_id, channel_id, name = "", "", ""
+    head: dict[str, dict[str, Any]] = {}
     try:
         with _open(path) as file:
-            for prefix, event, value in ijson.parse(file):
-                if prefix == "guild.id" and event == "string":
-                    guild_id = value
-                elif prefix == "channel.id" and event == "string":
-                    channel_id = value
-                elif prefix == "channel.name" and event == "string":
-                    name = one_line(value)
-                elif prefix == "messages" or (
-                    prefix == "" and event in ("start_array", "string", "number", "boolean", "null")
-                ):
+            reader = Reader(file)
+            if reader.peek() in tuple('["-0123456789tfn'):
+                raise _BrokenFileError(_FOREIGN)
+            for key in members(reader):
+                if key == "messages":
                     break
-    except ijson.JSONError as error:
-        if not _is_id(channel_id):
-            raise _BrokenFile("is not JSON: export the channel again with DiscordChatExporter, format JSON") from error
+                head[key] = _dict(reader.value())
+    except BrokenJSONError as error:
+        if not _is_id(head.get("channel", {}).get("id")):
+            raise _BrokenFileError(
+                "is not JSON: export the channel again with DiscordChatExporter, format JSON"
+            ) from error
     except OSError as error:
-        raise _BrokenFile(f"cannot be read ({error.strerror}): check the path and its rights") from error
-    if not _is_id(channel_id):
-        raise _BrokenFile("is no DiscordChatExporter export (it names no channel): take it out of the folder")
-    return Channel(channel_id, name or channel_id, guild_id if _is_id(guild_id) else "")
+        raise _BrokenFileError(f"cannot be read ({error.strerror}): check the path and its rights") from error
+    channel, guild = head.get("channel", {}), head.get("guild", {})
+    if not _is_id(channel.get("id")):
+        raise _BrokenFileError(_FOREIGN)
+    guild_id = guild["id"] if _is_id(guild.get("id")) else ""
+    return Channel(channel["id"], one_line(channel.get("name")) or channel["id"], guild_id)
+
+
+_FOREIGN = "is no DiscordChatExporter export (it names no channel): take it out of the folder"
+
+
+def _messages_of(path: Path) -> Iterator[object]:
+    """The elements of an export's `messages`. Raises BrokenJSONError where it breaks off, and OSError."""
+    with _open(path) as file:
+        reader = Reader(file)
+        for key in members(reader):
+            if key == "messages" and reader.peek() == "[":
+                yield from elements(reader)
+            else:
+                reader.value()
 
 
 def _dict(value: object) -> dict[str, Any]:
@@ -140,6 +152,7 @@ class _Reading:
     since: int
     overlap_from: int
     limit: int
+    latest: int
     new: int = 0
     reread: int = 0
     broken: int = 0
@@ -150,7 +163,8 @@ class _Reading:
     def take(self, raw: object) -> Message | None:
         """The message if it is to be handed on at once; one that waits for its turn is kept in the heap."""
         identity = _dict(raw).get("id")
-        if not _is_id(identity):
+        # An id from the future would take the bookmark there, past every message to come.
+        if not _is_id(identity) or message_time_ms(str(identity)) > self.latest:
             self.broken += 1
             return None
         number = int(str(identity))
@@ -180,7 +194,7 @@ class _Reading:
         """What came of it. A channel with a part that could not be read keeps its bookmark."""
         taken = len(self.oldest_waiting) if self.limit else self.new
         moves = self.newest > self.since and not self.unreadable
-        broken = [f"{self.broken} broken messages left out"] if self.broken else []
+        broken = [f"{self.broken} broken message{'s' * (self.broken > 1)} left out"] if self.broken else []
         return ChannelRead(
             channel=self.channel,
             new=taken,
@@ -231,7 +245,7 @@ class ExportSource(Source):
         for path in self._files():
             try:
                 channel = _channel_of(path)
-            except _BrokenFile as error:
+            except _BrokenFileError as error:
                 name = one_line(path.name)
                 yield ChannelRead(Channel("", name), 0, 0, 0, None, f"{name} {error}", failed=True)
                 continue
@@ -250,21 +264,22 @@ class ExportSource(Source):
         since = int(bookmark.last_message_id) if bookmark else 0
         overlap = int(lookback.total_seconds() * 1000)
         overlap_from = message_time_ms(bookmark.last_message_id) - overlap if bookmark else 0
-        reading = _Reading(channel, since, overlap_from, limit)
+        now = datetime.now(UTC)
+        latest = int((now + _CLOCK_SLACK).timestamp() * 1000)
+        reading = _Reading(channel, since, overlap_from, limit, latest)
         for path in paths:
             try:
-                with _open(path) as file:
-                    for raw in ijson.items(file, "messages.item"):
-                        message = reading.take(raw)
-                        if message:
-                            yield message
-            except ijson.JSONError:
+                for raw in _messages_of(path):
+                    message = reading.take(raw)
+                    if message:
+                        yield message
+            except BrokenJSONError:
                 name = one_line(path.name)
                 reading.unreadable.append(f"{name} is cut short or broken JSON: export it again")
             except OSError as error:
                 reading.unreadable.append(f"{one_line(path.name)} cannot be read ({error.strerror})")
         yield from reading.rest()
-        yield reading.end(datetime.now(UTC))
+        yield reading.end(now)
 
     def check(self) -> list[Check]:
         try:
@@ -276,6 +291,6 @@ class ExportSource(Source):
             try:
                 channel = _channel_of(path)
                 checks.append(Check("source", True, f"{path.name}: #{channel.name}"))
-            except _BrokenFile as error:
+            except _BrokenFileError as error:
                 checks.append(Check("source", False, f"{path.name} {error}", "See the reason."))
         return checks

@@ -240,6 +240,14 @@ class RunReport:
     cost: float = 0.0
 
 
+def is_snowflake(text: str) -> bool:
+    """Whether a text is an id as Discord and X give them out: a number from 1 that fits 63 bits.
+
+    The length comes first: Python refuses to read a number of thousands of digits.
+    """
+    return 0 < len(text) <= 19 and text.isascii() and text.isdecimal() and 0 < int(text) < 2**63
+
+
 def message_time_ms(message_id: str) -> int:
     """The time, in Unix milliseconds, that a Discord snowflake carries."""
     return (int(message_id) >> 22) + DISCORD_EPOCH_MS

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from blocks.errors import PermanentError
 from blocks.loading import load
-from blocks.records import Bookmark, ChannelRead, Message, Post
+from blocks.records import Bookmark, ChannelRead, Message, Post, message_time_ms
 from blocks.source import Source
 from tasks.links import posts_in
 from tasks.step import step
@@ -45,6 +45,12 @@ def merge(first: Post, second: Post) -> Post:
         own_text=text.own_text,
         shared_by=tuple(dict.fromkeys(early.shared_by + late.shared_by)),
     )
+
+
+def sound(bookmarks: Mapping[str, Bookmark], now: datetime) -> dict[str, Bookmark]:
+    """The bookmarks that can be. One in the future would hide every message: its channel is read afresh."""
+    latest = int((now + timedelta(days=1)).timestamp() * 1000)
+    return {i: mark for i, mark in bookmarks.items() if message_time_ms(mark.last_message_id) <= latest}
 
 
 def collect(events: Iterable[Message | ChannelRead], now: datetime) -> Fetched:
@@ -84,8 +90,9 @@ def fetch(source: str, bookmarks: Mapping[str, Bookmark], limit: int, lookback_d
     Raises:
         PipelineError: nothing could be read.
     """
-    events = load(Source, source).read(bookmarks, limit=limit, lookback=timedelta(days=lookback_days))
-    fetched = collect(events, datetime.now(UTC))
+    now = datetime.now(UTC)
+    events = load(Source, source).read(sound(bookmarks, now), limit=limit, lookback=timedelta(days=lookback_days))
+    fetched = collect(events, now)
     if fetched.channels and fetched.failed_channels == fetched.channels and not fetched.messages + fetched.reread:
         raise PermanentError("; ".join(fetched.problems))
     return fetched

@@ -11,6 +11,7 @@ import pytest
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterKey
 
+from blocks.records import Bookmark
 from tasks.step import may_succeed
 from tests import exports
 from tests.conftest import House
@@ -262,6 +263,14 @@ def test_five_runs_bring_a_thousand_messages_in_order(house: House) -> None:
         house.run(fetch_limit=200, lookback_days=0)
         seen.append((last_run(house)["Fetched"], last_run(house)["Uploaded"]))
     assert seen == [("200", "0"), ("200", "2"), ("200", "0"), ("200", "0"), ("200", "1")]
+
+
+def test_a_bookmark_in_the_future_hides_nothing(house: House) -> None:
+    with_news(house)
+    house.ledger.open()
+    house.ledger.add([], [], [Bookmark("222", "alpha", "9223372036854775806", exports.START)])
+    assert house.run().is_completed()
+    assert counts(house)["Uploaded"] == 3
 
 
 def test_a_dry_run_changes_nothing(house: House) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import random
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 from blocks.errors import PermanentError
 from blocks.export_source import ExportSource, message_of
+from blocks.json_stream import BrokenJSONError, Reader, elements, members
 from blocks.records import Bookmark, Channel, ChannelRead, Message
 from tests import exports
 
@@ -163,3 +165,61 @@ def test_hidden_characters_and_surrogates_do_not_come_in() -> None:
     message = message_of(raw, Channel("1", "alpha"))
     assert message.content == "abcde"
     assert message.author == "unknown"
+
+
+GOOD = '{"id": "1195000000000000001", "content": "https://x.com/a/status/20"}'
+
+
+@pytest.mark.parametrize(
+    ("bad", "taken"),
+    [
+        pytest.param(r'{"id": "1195000000000000000", "content": "\udc00 hi"}', 2, id="low surrogate"),
+        pytest.param(r'{"id": "1195000000000000000", "\ud83d": "\ud83d"}', 2, id="surrogate in a key"),
+        pytest.param('{"id": "1195000000000000000", "n": ' + "1" * 5000 + "}", 2, id="a number of 5,000 digits"),
+        pytest.param('{"id": ' + "1" * 5000 + "}", 1, id="a number for an id"),
+        pytest.param('{"id": "' + "1" * 5000 + '"}', 1, id="an id of 5,000 digits"),
+        pytest.param('{"id": "9223372036854775806"}', 1, id="an id from the future"),
+        pytest.param('{"id": "5", "z": ' + "[" * 200_000 + "]" * 200_000 + "}", 1, id="nested 200,000 deep"),
+        pytest.param(
+            '{"id": "5", "z": ' + '{"a\\"}": ' * 9_000 + '"]"' + "}" * 9_001, 1, id="deep, with brackets in text"
+        ),
+    ],
+)
+def test_one_hostile_message_costs_itself_alone(tmp_path: Path, bad: str, taken: int) -> None:
+    path = tmp_path / "a.json"
+    path.write_text('{"channel": {"id": "7", "name": "c"}, "messages": [' + f"{bad}, {GOOD}, {bad}" + "]}")
+    messages, (channel,) = read(path)
+    assert len({m.id for m in messages}) == taken
+    assert channel.bookmark
+    assert channel.bookmark.last_message_id == "1195000000000000001"
+    assert not channel.failed
+
+
+@given(st.lists(JSON, max_size=6), st.integers(min_value=1, max_value=9), st.sampled_from([None, 1, 2]))
+@settings(deadline=None)
+def test_a_list_is_read_whole_however_it_is_cut_into_chunks(values: list[Any], chunk: int, indent: int | None) -> None:
+    text = json.dumps({"head": {"a": 1}, "messages": values, "tail": 5}, indent=indent)
+    reader = Reader(io.StringIO(text), chunk)
+    found: list[object] = []
+    for key in members(reader):
+        found += elements(reader) if key == "messages" else [reader.value()]
+    assert found == [{"a": 1}, *values, 5]
+
+
+@given(st.text(alphabet='{}[]",:\\ \nabtrue0123.-', max_size=60), st.integers(min_value=1, max_value=9))
+@settings(deadline=None, max_examples=300)
+def test_any_text_is_json_or_a_clear_error(text: str, chunk: int) -> None:
+    def streamed() -> bool:
+        reader = Reader(io.StringIO(text), chunk)
+        try:
+            for _ in members(reader):
+                reader.value()
+        except BrokenJSONError:
+            return False
+        return True
+
+    try:
+        sound = isinstance(json.loads(text, strict=False), dict)
+    except ValueError:
+        sound = False
+    assert streamed() or not sound, "what is sound is read"

@@ -256,6 +256,11 @@ def test_a_run_is_one_row(ledger: SqliteLedger) -> None:
     assert rows == [("run-1", "2024-01-15T20:00:00Z", "1.2", "PARTIAL", "25", '["one\\ntwo"]')]
 
 
+def test_a_bookmark_that_cannot_be_is_left_alone(ledger: SqliteLedger) -> None:
+    ledger.add([], [], [Bookmark("222", "alpha", "9" * 5000, AT), Bookmark("333", "beta", "5000", AT)])
+    assert list(ledger.open()) == ["333"]
+
+
 def test_a_row_that_cannot_be_costs_that_row(ledger: SqliteLedger) -> None:
     ledger.add([post(1), post(2)], [], [])
     with sqlite3.connect(ledger.path) as db:
@@ -269,6 +274,7 @@ def test_a_row_that_cannot_be_costs_that_row(ledger: SqliteLedger) -> None:
     ("table", "cells"),
     [
         ("posts", {"Post ID": "abc"}),
+        ("posts", {"Post ID": "1" * 5000}),
         ("posts", {"Status": "done"}),
         ("posts", {"Date": "yesterday"}),
         ("drafts", {"Draft ID": "../../etc/passwd"}),
