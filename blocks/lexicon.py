@@ -25,7 +25,8 @@ from importlib.resources import files
 from blocks.records import Analysis, Post, Project
 
 ENOUGH_CONTEXT = 2
-"""Points of crypto words that an ambiguous name needs: a strong word is worth 2, a medium one 1."""
+"""Points of crypto words that an ambiguous name needs: a strong word is worth 2, a project that is beyond doubt
+and a medium word 1. Medium words alone ("protocol", "bridge") are not enough: other trades have them too."""
 
 MAX_SUMMARY = 200
 
@@ -111,7 +112,8 @@ class _Reading:
 
     def named(self) -> list[_Name]:
         """The names that count, each project once, in the order in which they stand."""
-        enough = self.context >= ENOUGH_CONTEXT
+        beyond_doubt = self.kinds["strong"] or self.certain
+        enough = bool(beyond_doubt) and self.context >= ENOUGH_CONTEXT
         counted = [n for n in self.read if not n.plain or enough or n.project.ticker in self.capitals]
         if enough and self.kinds["strong"]:
             counted += [_Name(Project(t, t), "Token", t, True) for t in self.unknown_tickers]

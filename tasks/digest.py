@@ -21,9 +21,11 @@ from blocks.errors import PermanentError
 from blocks.lexicon import shorten
 from blocks.records import Project
 from tasks.selection import Item
+from tasks.sentence import PLAIN_TEXT
 from tasks.x_text import is_valid, links, weighted_length
 
-_CASHTAG = re.compile(r"(?<![A-Za-z0-9])[$＄][A-Za-z]")
+_SIGNS = re.compile(r"[@＠#＃]|[$＄](?!\d)")
+_OURS = re.compile(r"[\n•]")
 
 LIMIT = 280
 """Weighted characters that a post on X may have."""
@@ -67,39 +69,53 @@ def compose(items: Sequence[Item], also: Sequence[Project], day: date) -> tuple[
     text = f"Crypto projects, {day.day} {day:%b}\n"
     used: list[Item] = []
     for item in items:
-        longer = f"{text}\n{_line(item)}"
-        if weighted_length(longer) <= LIMIT:
+        line = _line(item)
+        longer = f"{text}\n{line}"
+        # What would not pass the last look costs its item here, and not the day there.
+        if not problems(line) and weighted_length(longer) <= LIMIT:
             text = longer
             used.append(item)
     if not used and items:
         line = _shortened(_line(items[0]), LIMIT - weighted_length(text) - 1)
-        text, used = (f"{text}\n{line}", [items[0]]) if line else ("", [])
+        fits = bool(line) and not problems(line)
+        text, used = (f"{text}\n{line}", [items[0]]) if fits else ("", [])
     if not used:
         return "", []
     names: list[str] = []
     for project in dict.fromkeys([*(item.project for item in items), *also]):
         longer = f"{text}\n\nAlso: {', '.join([*names, spoken(project)])}"
         is_named = spoken(project).lower() in text.lower()
-        if not is_named and len(names) < MAX_ALSO and weighted_length(longer) <= LIMIT:
+        if (
+            not is_named
+            and not problems(spoken(project))
+            and len(names) < MAX_ALSO
+            and weighted_length(longer) <= LIMIT
+        ):
             names.append(spoken(project))
     return (f"{text}\n\nAlso: {', '.join(names)}" if names else text), used
+
+
+def problems(text: str) -> list[str]:
+    """What keeps a text from being published, in a few words each."""
+    found = []
+    if not is_valid(text):
+        found.append("it is too long, empty, or holds characters that X refuses")
+    if links(text):
+        found.append("it holds a link")
+    if _SIGNS.search(text):
+        found.append("it holds a handle, a hashtag or a cashtag")
+    if not PLAIN_TEXT.fullmatch(_OURS.sub(" ", text)):
+        found.append("it holds characters that are not plain text")
+    return found
 
 
 def check(text: str) -> None:
     """The last look at a text before it may be published.
 
     Raises:
-        PermanentError: it is too long, or holds a link, a handle or a cashtag that code did not put there.
+        PermanentError: it is no valid post, or holds what code did not put there.
     """
-    found = []
-    if not is_valid(text):
-        found.append("it is too long or holds characters that X refuses")
-    if links(text):
-        found.append("it holds a link")
-    if "@" in text:
-        found.append("it holds a handle")
-    if _CASHTAG.search(text):
-        found.append("it holds a cashtag")
+    found = problems(text)
     if found:
         raise PermanentError(f"The digest must not be published: {', '.join(found)}.")
 

@@ -1,8 +1,16 @@
 """Which of a post's own sentences may stand in the digest, and in which form.
 
-Everything here was written by people we do not know. A sentence may be printed if it names no handle and holds
-no link (a bare `pump.fun` is one), sells nothing and gives no instruction, looks like English prose, and is
-not a fragment. Cashtags and hashtags lose their sign, pictures and markup go.
+Everything here was written by people we do not know, so the rule says what is allowed, not what is forbidden:
+
+- characters: Latin letters, digits, and the punctuation of plain prose. Nothing invisible, combining, or from
+  another script. Pictures and paired markup go; cashtags and hashtags at the start of a word lose their sign;
+- punctuation stands as prose has it: after a word and before a space, or between digits. That leaves no form of
+  a link, a mail address or a domain name;
+- no word is long enough to be an address of any chain, no number long enough to be a telephone's;
+- nobody is spoken to: no "you", no call to do something, no word of promotion;
+- it reads as English, and is a sentence and not a fragment.
+
+Whatever fails is not mended but left out.
 """
 
 from __future__ import annotations
@@ -18,11 +26,42 @@ MIN_WORDS = 5
 MAX_CHARACTERS = 400
 """A longer sentence has no place in a post, and to look for links in it costs more than its length."""
 
-_DOTTED = re.compile(r"(?:\w\.){3}\w")
+LETTERS = "A-Za-z0-9À-ÖØ-öø-ɏ"
+PLAIN_TEXT = re.compile(rf"[{LETTERS} ,.;:!?'’\"“”()%+$€£&/~–—…-]*")
+"""The characters that a stranger's sentence may have."""
 
-_SIGNED = re.compile(r"(?<![\w$#])[$#](?=[A-Za-z])")
-_MARKUP = re.compile(r"[*_`~|<>{}\\]|\[|\]")
-_CODE = re.compile(r"=\w+\(|\w+\(\)|;\s*$|0x[0-9a-fA-F]{6,}|\b[1-9A-HJ-NP-Za-km-z]{30,}\b")
+_SIGN = re.compile(r"(?<![^\s(])[$#](?=[A-Za-z])")
+_PAIRED = re.compile(r"(?<![\w*_~|`])([*_~|]{1,3})(?=\S)(.*?)(?<=\S)\1(?![\w*_~|`])")
+
+_ODD_SHAPE = re.compile(
+    rf"""
+      [.][A-Za-z]                                  # a dot inside a word: a domain, a file, a method
+    | (?<![v\d.]) \d+ (?: [.]\d+ ){{3}}            # an IP address; v0.18.3.2 is a version
+    | \s [,.;:!?…](?!\d)                           # "evil . com"
+    | [,;:!?] (?! [\s\d"”'’)] | $ )                # "evil,com", "javascript:alert"
+    | / (?! [{LETTERS}] ) | (?<! [{LETTERS}] ) /   # "//", "gg / abc"
+    | (?<! [\s"“] ) (?<! ^ ) [(] | [(] (?! [{LETTERS}$€£+~] )
+    | [)] (?! [\s,.;:!?…] | $ ) | (?<! [{LETTERS}%.] ) [)]
+    | [$€£] (?! \d ) | (?<! [\s(+~–—-] ) (?<! ^ ) [$€£]
+    | [&~+] (?! [\s{LETTERS}$€£] )
+    | \b (?= \w*\d ) (?= \w*[A-Za-z] ) \w{{16,}}   # an address or a key
+    | \w{{26,}}
+    | \d (?: [ ()-]* \d ){{8,}}                    # a telephone number
+    """,
+    re.VERBOSE,
+)
+_SPELT_LINK = re.compile(
+    r"\bdot\s+[a-z]{2,8}\b|\b(?:https?|www|gg|gmail|whatsapp|wechat|onion|dotcom)\b|\bon telegram\b", re.IGNORECASE
+)
+_SPOKEN_TO = re.compile(
+    r"\b(?:you|your|yours|yourself|u|ur|y'all)\b|\bcode [A-Z0-9]{4,}\b|\b\d+ ?[x×]\b", re.IGNORECASE
+)
+_CALL = re.compile(
+    r"(?:^|[,.;:!?–—-]\s*|\b(?:and|then|now|please|just|or|to)\s+)"
+    r"(?:act|ape|apply|buy|call|claim|click|connect|contact|deposit|double|download|earn|enter|follow|get|go|grab|"
+    r"hurry|import|invest|join|message|register|scan|sell|send|sign up|subscribe|tap|text|visit|win|withdraw)\b",
+    re.IGNORECASE,
+)
 _ENGLISH = frozenset(
     "the a an of to in is are was for on and with has have at by from now its it this that will as be"
     " after over more than new first next into up".split()
@@ -30,29 +69,45 @@ _ENGLISH = frozenset(
 
 
 def _without_pictures(text: str) -> str:
-    kept = (" " if unicodedata.category(c) in ("So", "Sk", "Cf") or c in "\ufe0e\ufe0f" else c for c in text)
-    return " ".join("".join(kept).split())
+    """Without emoji that stand between words; one inside a word stays, and the sentence is refused for it."""
+    words = (word.strip("\ufe0e\ufe0f") for word in text.split())
+    return " ".join(
+        word for word in words if any(unicodedata.category(c) not in ("So", "Sk", "Cf", "Mn") for c in word)
+    )
 
 
 def _is_english(text: str) -> bool:
     words = re.findall(r"[^\W\d_]+", text.lower())
-    letters = "".join(words)
-    latin = sum(c.isascii() for c in letters)
-    return bool(words) and latin == len(letters) and sum(w in _ENGLISH for w in words) * 8 >= len(words)
+    return bool(words) and sum(word in _ENGLISH for word in words) * 8 >= len(words)
+
+
+def _as_plain_text(sentence: str) -> str:
+    text = _without_pictures(unicodedata.normalize("NFKC", sentence))
+    for _ in range(3):  # **_both_**, one pair after the other
+        text = _PAIRED.sub(r"\2", text)
+    text = _SIGN.sub("", text).strip(" -–—:;,•·>\"'“”")
+    # A sentence that ends in pictures or that begins with them has lost them here.
+    return " ".join(text.strip("".join(c for c in text if unicodedata.category(c) in ("So", "Sk"))).split())
 
 
 def fit_to_print(sentence: str) -> str:
     """The sentence as it may be printed, or an empty string if it may not."""
-    if len(sentence) > MAX_CHARACTERS or _DOTTED.search(sentence):
+    if len(sentence) > MAX_CHARACTERS:
         return ""
-    plain = unicodedata.normalize("NFKC", sentence)
-    if "@" in plain or promotion(plain) or _CODE.search(plain):
-        return ""
-    text = _without_pictures(_SIGNED.sub("", _MARKUP.sub(" ", plain)))
-    text = text.strip(" -–—:•·>\"'“”")
-    if len(text.split()) < MIN_WORDS or links(text) or not _is_english(text):
-        return ""
-    if text.endswith(("?", ":")):
+    text = _as_plain_text(sentence)
+    refused = (
+        not PLAIN_TEXT.fullmatch(text)
+        or _ODD_SHAPE.search(text)
+        or _SPELT_LINK.search(text)
+        or _SPOKEN_TO.search(text)
+        or _CALL.search(text)
+        or promotion(text)
+        or len(text.split()) < MIN_WORDS
+        or not _is_english(text)
+        or text.endswith("?")
+        or links(text)
+    )
+    if refused:
         return ""
     return text[0].upper() + text[1:] if text[0].islower() and text.split()[0].isalpha() else text
 

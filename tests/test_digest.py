@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from blocks.errors import PermanentError
 from blocks.records import Analysis, Entry, Post, PostStatus, Project
+from blocks.text import clean
 from tasks.digest import LIMIT, check, compose
 from tasks.draft import write
 from tasks.selection import Item, passed_over, select
@@ -125,6 +127,35 @@ def test_where_nothing_fits_the_best_is_ended_at_a_word() -> None:
 def test_nothing_to_say_is_no_draft() -> None:
     assert compose([], [LINK], DAY) == ("", [])
     assert write([], DAY) == (None, [])
+
+
+ATTACKS = [
+    line.encode("latin-1", "backslashreplace").decode("unicode_escape")
+    for line in (Path(__file__).parent / "data" / "attacks.txt").read_text(encoding="utf-8").splitlines()
+    if not line.startswith("# ")
+]
+LEAD = "Chainlink launched its mainnet upgrade with 30% more validators on the chain and"
+
+
+def test_the_sentence_that_the_attacks_hang_on_is_printed_without_them() -> None:
+    assert fit_to_print(f"{LEAD} more") == f"{LEAD} more"
+    assert len(ATTACKS) > 70
+
+
+@pytest.mark.parametrize("attack", ATTACKS, ids=ascii)
+def test_an_attack_reaches_no_digest_and_costs_nobody_elses_item(attack: str) -> None:
+    good = entry(2, GOOD.replace("Chainlink", "Aave"), Project("Aave"))
+    bad = entry(1, clean(f"{LEAD} {attack}"), score=10)
+    draft, items = write([bad, good], DAY)
+    assert draft
+    assert [item.post_id for item in items] == ["2"]
+    assert "evil" not in draft.text.lower()
+    assert "Aave CCIP is now live" in draft.text
+
+
+@pytest.mark.parametrize("hidden", ["\u17b4", "\u202e", "\u200b", "\U000e0041\U000e0042", "\ufeff"], ids=ascii)
+def test_hidden_characters_between_words_go(hidden: str) -> None:
+    assert fit_to_print(clean(f"{LEAD} {hidden} more")) == f"{LEAD} more"
 
 
 WORD = st.text(alphabet=st.characters(exclude_characters="$@./:", exclude_categories=["Cs", "Cc"]), min_size=1)
