@@ -78,6 +78,22 @@ RUNS = (
     "Errors",
 )
 
+TABS: dict[str, tuple[str, ...]] = {
+    "Posts": POSTS,
+    "Drafts": DRAFTS,
+    "Archive": ARCHIVE,
+    "Channels": CHANNELS,
+    "Runs": RUNS,
+}
+KEYS = {
+    "Posts": "Post ID",
+    "Drafts": "Draft ID",
+    "Archive": "Post ID",
+    "Channels": "Channel ID",
+    "Runs": "Run ID",
+}
+"""The column that tells a tab's rows apart."""
+
 _PART = "\n\n---\n\n"
 _DRAFT_ID = re.compile(r"[0-9A-Za-z-]{1,40}")
 _PROJECT = re.compile(r"(?P<name>.*?)(?: \(\$(?P<ticker>[^()$]+)\))?")

@@ -11,3 +11,7 @@ _LOGOS = (
 DISCORD = HttpUrl(f"{_LOGOS}/discord.png")
 FILES = HttpUrl(f"{_LOGOS}/filesystem.png")
 PROCESS = HttpUrl(f"{_LOGOS}/process.png")
+WEBHOOK = HttpUrl(f"{_LOGOS}/webhook.png")
+GOOGLE = HttpUrl(
+    "https://cdn.sanity.io/images/3ugk85nk/production/10424e311932e31c477ac2b9ef3d53cefbaad708-250x250.png"
+)

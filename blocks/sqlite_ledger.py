@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -27,21 +27,6 @@ from blocks.records import (
     PostStatus,
     RunReport,
 )
-
-TABLES: dict[str, tuple[str, ...]] = {
-    "Posts": columns.POSTS,
-    "Drafts": columns.DRAFTS,
-    "Archive": columns.ARCHIVE,
-    "Channels": columns.CHANNELS,
-    "Runs": columns.RUNS,
-}
-KEYS = {
-    "Posts": "Post ID",
-    "Drafts": "Draft ID",
-    "Archive": "Post ID",
-    "Channels": "Channel ID",
-    "Runs": "Run ID",
-}
 
 
 def _names(headers: Collection[str]) -> str:
@@ -121,8 +106,8 @@ class SqliteLedger(Ledger):
         except sqlite3.Error as error:
             raise PermanentError(f"The ledger {self.path} is not a sound SQLite file: {error}.") from error
         with self._connect() as db:
-            for table, headers in TABLES.items():
-                key = KEYS[table]
+            for table, headers in columns.TABS.items():
+                key = columns.KEYS[table]
                 cells = ", ".join(
                     f"\"{h}\" TEXT NOT NULL DEFAULT ''{' PRIMARY KEY' if h == key else ''}" for h in headers
                 )
@@ -240,6 +225,12 @@ class SqliteLedger(Ledger):
     def add_run(self, report: RunReport) -> None:
         with self._connect() as db:
             _upsert(db, "Runs", columns.row_of_run(report))
+
+    def fill(self, table: str, rows: Iterable[columns.Row]) -> None:
+        """Put rows into a table as they are: for a rehearsal of another ledger. Rows that stand there are replaced."""
+        with self._connect() as db:
+            for row in rows:
+                _upsert(db, table, row)
 
     def rehearsal(self, path: Path) -> SqliteLedger:
         if self.path.exists():

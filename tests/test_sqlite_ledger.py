@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from blocks import columns
 from blocks.errors import PermanentError, TransientError
 from blocks.records import Analysis, Bookmark, Draft, DraftStatus, Post, PostStatus, Project, RunReport
-from blocks.sqlite_ledger import TABLES, SqliteLedger
+from blocks.sqlite_ledger import SqliteLedger
 from blocks.text import clean
 
 AT = datetime(2024, 1, 15, 20, 0, tzinfo=UTC)
@@ -52,7 +52,7 @@ def ledger(tmp_path: Path) -> SqliteLedger:
 def test_the_file_has_the_tabs_and_columns_of_the_design(ledger: SqliteLedger) -> None:
     with sqlite3.connect(ledger.path) as db:
         assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
-        for table, headers in TABLES.items():
+        for table, headers in columns.TABS.items():
             assert tuple(row[1] for row in db.execute(f'PRAGMA table_info("{table}")')) == headers
     db.close()
 
