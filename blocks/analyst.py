@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from prefect.blocks.core import Block
 
 from blocks.records import Analysis, Check, Post
 
 
-class Analyst(Block):
-    """Base of the analysts. Members: `LexiconAnalyst`; Gemini comes with the outside services."""
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What an analyst says of the posts it was asked about, and what that took.
 
-    def analyze(self, posts: Sequence[Post]) -> list[Analysis]:
-        """One `Analysis` for each post that could be analysed, in any order.
+    `unanalyzed` holds, by the post's id, why there is no analysis: the analyst has done what it can, and is not to
+    be asked again today. `cost` is in US dollars, an estimate.
+    """
+
+    analyses: tuple[Analysis, ...] = ()
+    unanalyzed: Mapping[str, str] = field(default_factory=dict)
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float = 0.0
+
+
+class Analyst(Block):
+    """Base of the analysts. Members: `LexiconAnalyst`, `GeminiAnalyst`."""
+
+    def analyze(self, posts: Sequence[Post]) -> Answers:
+        """One `Analysis` for each post that could be analysed, in any order, and for the others why there is none.
 
         Raises:
-            PipelineError: the analyst is out of reach.
+            PipelineError: the analyst is out of reach, and nothing was analysed.
         """
         raise NotImplementedError
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pydantic import ConfigDict, Field, HttpUrl
 
 from blocks import lexicon
-from blocks.analyst import Analyst
+from blocks.analyst import Analyst, Answers
 from blocks.logos import PROCESS
-from blocks.records import Analysis, Check, Post
+from blocks.records import Check, Post
 
 
 class LexiconAnalyst(Analyst):
@@ -32,8 +32,8 @@ class LexiconAnalyst(Analyst):
     # Prefect 3.8.8 cannot load a block that has no field of its own once misspelt fields are refused.
     max_keywords: int = Field(default=6, ge=0, le=20, description="How many keywords a post gets at the most.")
 
-    def analyze(self, posts: Sequence[Post]) -> list[Analysis]:
-        return [lexicon.analyze(post, self.max_keywords) for post in posts]
+    def analyze(self, posts: Sequence[Post]) -> Answers:
+        return Answers(tuple(lexicon.analyze(post, self.max_keywords) for post in posts))
 
     def check(self) -> list[Check]:
         return [Check("analyst", True, "the lexicon on this machine")]

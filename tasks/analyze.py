@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from blocks.analyst import Analyst
+from blocks.analyst import Analyst, Answers
 from blocks.errors import PermanentError, TransientError, reason
 from blocks.ledger import Ledger
 from blocks.loading import load
-from blocks.records import Analysis, Entry, Post, PostStatus
+from blocks.records import Entry, Post, PostStatus
 from tasks.step import step
 
-BATCH = 500
+BATCH = 5_000
 """How many posts are analysed and written at a time: what is done stays done when a later batch fails."""
 
 EMBED_WAIT = timedelta(hours=1)
@@ -22,13 +22,18 @@ EMBED_WAIT = timedelta(hours=1)
 
 @dataclass(slots=True)
 class Analyzed:
-    """What the analysis said, in numbers, and the posts that it could not be had for."""
+    """What the analysis said, in numbers, and the posts that it could not be had for.
+
+    `tokens` and `cost` (in US dollars, an estimate) are what the model took.
+    """
 
     posts: int = 0
     relevant: int = 0
     projects: set[str] = field(default_factory=set)
     waiting: int = 0
     unanalyzed: list[str] = field(default_factory=list)
+    tokens: int = 0
+    cost: float = 0.0
 
 
 def ready(entries: Sequence[Entry], now: datetime) -> list[Post]:
@@ -36,39 +41,56 @@ def ready(entries: Sequence[Entry], now: datetime) -> list[Post]:
     return [e.post for e in entries if e.post.text or e.post.shared_at < now - EMBED_WAIT]
 
 
-def analyze_batch(
-    ask: Callable[[Sequence[Post]], list[Analysis]], posts: Sequence[Post]
-) -> tuple[list[Analysis], list[str]]:
+def _together(first: Answers, second: Answers) -> Answers:
+    return Answers(
+        first.analyses + second.analyses,
+        {**first.unanalyzed, **second.unanalyzed},
+        first.tokens_in + second.tokens_in,
+        first.tokens_out + second.tokens_out,
+        first.cost + second.cost,
+    )
+
+
+def analyze_batch(ask: Callable[[Sequence[Post]], Answers], posts: Sequence[Post]) -> Answers:
     """Analyse posts; a batch that fails is split until the one bad post stands alone, and the rest is kept.
 
+    An analyst that splits its batches itself says of each post that it leaves out why it does: those are not asked
+    about again. This is the net below the analysts that do not, and below mistakes.
+
     Returns:
-        The analyses, and one line for each post that could not be analysed.
+        An analysis for each post, or the reason why there is none.
 
     Raises:
         TransientError: the analyst is out of reach, which no splitting mends.
         PermanentError: the same, and no other try helps today.
     """
     if not posts:
-        return [], []
+        return Answers()
     try:
-        wanted = {post.id for post in posts}
-        analyses = {a.post_id: a for a in ask(posts) if a.post_id in wanted}
+        got = ask(posts)
     except (TransientError, PermanentError):
         raise
     except Exception as error:  # noqa: BLE001 - whatever one post does to an analyst, it costs that post alone
         if len(posts) == 1:
-            return [], [f"post {posts[0].id}: {reason(error)}"]
+            return Answers(unanalyzed={posts[0].id: reason(error)})
         half = len(posts) // 2
-        first, first_bad = analyze_batch(ask, posts[:half])
-        second, second_bad = analyze_batch(ask, posts[half:])
-        return first + second, first_bad + second_bad
-    missing = [post for post in posts if post.id not in analyses]
-    if not missing:
-        return list(analyses.values()), []
+        return _together(analyze_batch(ask, posts[:half]), analyze_batch(ask, posts[half:]))
+    wanted = {post.id for post in posts}
+    analyses = {a.post_id: a for a in got.analyses if a.post_id in wanted}
+    explained = {i: why for i, why in got.unanalyzed.items() if i in wanted and i not in analyses}
+    known = Answers(tuple(analyses.values()), explained, got.tokens_in, got.tokens_out, got.cost)
+    missing = [post for post in posts if post.id not in analyses and post.id not in explained]
     if len(missing) == len(posts):
-        return [], [f"post {post.id}: the analyst said nothing of it" for post in posts]
-    again, bad = analyze_batch(ask, missing)
-    return list(analyses.values()) + again, bad
+        return _together(known, Answers(unanalyzed=dict.fromkeys(wanted, "the analyst said nothing of it")))
+    return _together(known, analyze_batch(ask, missing))
+
+
+def in_lines(unanalyzed: Mapping[str, str]) -> list[str]:
+    """The posts that could not be analysed, one line for each reason."""
+    by_reason: dict[str, list[str]] = {}
+    for post_id, why in unanalyzed.items():
+        by_reason.setdefault(why, []).append(post_id)
+    return [f"post {ids[0]}: {why}" if len(ids) == 1 else f"{len(ids)} posts: {why}" for why, ids in by_reason.items()]
 
 
 @step("analyze", run_name="analyze with {analyst}", timeout_seconds=900)
@@ -86,10 +108,12 @@ def analyze(ledger: str, analyst: str) -> Analyzed:
     done = Analyzed(waiting=len(entries) - len(posts))
     ask = load(Analyst, analyst).analyze
     for start in range(0, len(posts), BATCH):
-        analyses, unanalyzed = analyze_batch(ask, posts[start : start + BATCH])
-        book.note_analyses(analyses, now)
-        done.posts += len(analyses)
-        done.relevant += sum(analysis.is_crypto for analysis in analyses)
-        done.projects |= {p.name for a in analyses if a.is_crypto for p in a.projects}
-        done.unanalyzed += unanalyzed
+        got = analyze_batch(ask, posts[start : start + BATCH])
+        book.note_analyses(got.analyses, now)
+        done.posts += len(got.analyses)
+        done.relevant += sum(analysis.is_crypto for analysis in got.analyses)
+        done.projects |= {p.name for a in got.analyses if a.is_crypto for p in a.projects}
+        done.unanalyzed += in_lines(got.unanalyzed)
+        done.tokens += got.tokens_in + got.tokens_out
+        done.cost += got.cost
     return done

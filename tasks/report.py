@@ -100,6 +100,8 @@ def _analysis(day: Day) -> list[Line]:
         if got.waiting:
             lines.append(Line(_WARN, f"{_count(got.waiting, 'post')} without text so far: waiting for the embed"))
         lines += [Line(_WARN, f"Not analyzed: {line}") for line in got.unanalyzed[:5]]
+        if got.tokens:
+            lines.append(Line(_CHART, f"Gemini used {_count(got.tokens, 'token')}, about ${got.cost:.3f}"))
     lines += _trouble(day, "draft", "Draft")
     if day.drafted and day.drafted.draft:
         made = day.drafted.draft
