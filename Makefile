@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 UV_VERSION := 0.13.9
 
-.PHONY: run test check bench lock clean
+.PHONY: run test check bench services lock clean
 .DEFAULT_GOAL := run
 
 run: $(READY)  ## the whole day on the sample export, with no account
@@ -18,6 +18,9 @@ check: $(READY)  ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+services: $(READY)  ## the five services on this machine, to try everything without an account
+	@$(BIN)/python -m tests.services
 
 bench: $(READY)  ## times and memory, side by side
 	@$(BIN)/python -m scripts.bench

@@ -7,7 +7,12 @@ class PipelineError(Exception):
     """A step could not do its work. The message is one line that a person can act on.
 
     It never holds a secret, nor a stranger's text without bounds: it goes to logs and reports.
+    `published_ids` are the parts of a thread, the first ones, that are out all the same.
     """
+
+    def __init__(self, message: str = "", *, published_ids: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.published_ids = published_ids
 
 
 class TransientError(PipelineError):
@@ -20,6 +25,10 @@ class PermanentError(PipelineError):
 
 class UnclearError(PipelineError):
     """A write may or may not have happened. Never repeat it without finding out first."""
+
+
+class UndecidableError(UnclearError):
+    """A write may or may not have happened, and asking again will not tell: a person decides."""
 
 
 def reason(error: BaseException) -> str:

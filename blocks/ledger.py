@@ -52,7 +52,7 @@ def readable(rows: Iterable[columns.Row], parse: Callable[[columns.Row], R]) -> 
 
 
 class Ledger(Block):
-    """Base of the ledgers. Members: `SqliteLedger`; the Google Sheet comes with the outside services.
+    """Base of the ledgers. Members: `SqliteLedger`, `GoogleSheet`.
 
     Each method is one move: it happens whole or not at all, and may be repeated. All raise `PipelineError`.
     """

@@ -7,12 +7,18 @@ from typing import TypeVar
 from prefect.blocks.core import Block
 from prefect.exceptions import ObjectNotFound
 
+# Prefect finds a saved block's class only if it was imported.
+from blocks.discord_channels import DiscordChannels
 from blocks.errors import PermanentError
 from blocks.export_source import ExportSource
+from blocks.gemini import GeminiAnalyst
+from blocks.google_sheet import GoogleSheet
 from blocks.lexicon_analyst import LexiconAnalyst
 from blocks.outbox_publisher import OutboxPublisher
 from blocks.pipeline_settings import PipelineSettings
 from blocks.sqlite_ledger import SqliteLedger
+from blocks.typefully import TypefullyPublisher
+from blocks.x_publisher import XPublisher
 
 B = TypeVar("B", bound=Block)
 
@@ -24,6 +30,9 @@ EMBEDDED: dict[str, type[Block]] = {
     "pipeline-settings": PipelineSettings,
 }
 """The blocks that need no account: they work with their defaults where none was saved."""
+
+OUTSIDE: tuple[type[Block], ...] = (DiscordChannels, GoogleSheet, GeminiAnalyst, XPublisher, TypefullyPublisher)
+"""The blocks of the outside services: they must have been saved."""
 
 _MAIN_FIELD = {"discord-export": "path", "sqlite-ledger": "path", "outbox": "folder"}
 
@@ -44,6 +53,19 @@ def load(family: type[B], name: str) -> B:
     if not isinstance(block, family):
         raise PermanentError(f"The block {name} is no {family.__name__.lower()}: name one of that family.")
     return block
+
+
+def save(block: Block, name: str) -> None:
+    """Save a block under a name, again and again without harm."""
+    type(block).register_type_and_schema()
+    block.save(name, overwrite=True)
+    try:
+        type(block).load(name)
+    except RuntimeError:
+        # Prefect merges a saved block with the older one; a field that the type has no longer stays, and is
+        # refused. Then only a new document helps.
+        type(block).delete(name)
+        block.save(name)
 
 
 def is_saved(name: str) -> bool:

@@ -8,21 +8,26 @@ from blocks.records import Check, Draft, Receipt
 
 
 class Publisher(Block):
-    """Base of the publishers. Members: `OutboxPublisher`; X and Typefully come with the outside services."""
+    """Base of the publishers. Members: `OutboxPublisher`, `XPublisher`, `TypefullyPublisher`."""
 
     def find(self, draft: Draft) -> Receipt | None:
         """Whether this draft is already out: its receipt, or None if it certainly is not.
 
+        The receipt of a thread of which only the first parts are out is not `whole`.
+
         Raises:
-            UnclearError: it cannot be told.
+            UnclearError: it cannot be told, and asking again will not help: a person decides.
+            TransientError, PermanentError: it cannot be told now. It stays as it is, and is asked again.
         """
         raise NotImplementedError
 
     def publish(self, draft: Draft) -> Receipt:
-        """Publish a draft that is certainly not out yet.
+        """Publish a draft that is certainly not out yet; of a thread, the parts after its `published_ids`.
+
+        An error tells in its `published_ids` which parts are out all the same.
 
         Raises:
-            UnclearError: the answer never came; it may be out.
+            UnclearError: the answer never came; it may be out. UndecidableError: and `find` would not tell either.
             PermanentError: refused, and certainly not out.
             TransientError: not out, and another try may succeed.
         """

@@ -196,12 +196,18 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """That a draft is out: where, under which ids, and when."""
+    """That a draft is out: where, under which ids, and when.
+
+    `whole` is False where only the first parts of a thread are out: found so, the thread goes on after them;
+    published so, the service takes no more of it, and `note` says why.
+    """
 
     destination: str
     ids: tuple[str, ...]
     link: str
     published_at: datetime
+    whole: bool = True
+    note: str = ""
 
     def __str__(self) -> str:
         return f"{self.destination} {self.link or ' '.join(self.ids)}".strip()

@@ -11,7 +11,7 @@ from blocks.records import Bookmark, ChannelRead, Check, Message
 
 
 class Source(Block):
-    """Base of the sources. Members: `ExportSource`; Discord itself comes with the outside services."""
+    """Base of the sources. Members: `ExportSource`, `DiscordChannels`."""
 
     def read(
         self, bookmarks: Mapping[str, Bookmark], *, limit: int, lookback: timedelta

@@ -14,8 +14,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from prefect.blocks.core import Block
-
     from blocks.pipeline_settings import PipelineSettings
 
 ALL_WELL, A_STEP_FAILED, BAD_CONFIGURATION, INTERRUPTED = 0, 1, 2, 130
@@ -39,30 +37,20 @@ def _say(mark: str, text: str) -> None:
     print(textwrap.fill(text, 78, initial_indent=f"{mark} ", subsequent_indent="   ", break_on_hyphens=False))
 
 
-def _save(block: Block) -> str:
-    """Save a block under our name, and return the name with its slug."""
-    from blocks.pipeline_settings import BLOCK_NAME
-
-    name = f"{block.get_block_type_slug()}/{BLOCK_NAME}"
-    type(block).register_type_and_schema()
-    block.save(BLOCK_NAME, overwrite=True)
-    try:
-        type(block).load(BLOCK_NAME)
-    except RuntimeError:
-        # Prefect merges a saved block with the older one; a field that the type has no longer stays, and is
-        # refused. Then only a new document helps.
-        type(block).delete(BLOCK_NAME)
-        block.save(BLOCK_NAME)
-    return name
-
-
 def _setup() -> int:
+    import blocks
+    from blocks.loading import save
+    from blocks.pipeline_settings import BLOCK_NAME
     from flows import environment
 
+    for name in blocks.__all__:
+        getattr(blocks, name).register_type_and_schema()
     for block in environment.blocks_of(environment.read()):
-        _say("✅", _save(block))
+        save(block, BLOCK_NAME)
+        _say("✅", f"{block.get_block_type_slug()}/{BLOCK_NAME}")
         for field in type(block).model_fields:
-            print(f"     {field}: {getattr(block, field)}")
+            shown = str(getattr(block, field))
+            print(textwrap.fill(f"{field}: {shown}", 78, initial_indent="     ", subsequent_indent="       "))
     for line in environment.not_yet():
         _say("⚠️ ", line)
     print("Saved. Next: daily-pipeline --test")
@@ -152,7 +140,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     from flows.terminal import logging_to_terminal
 
     try:
-        level = "DEBUG" if options.debug else environment.read().LOG_LEVEL
+        level = environment.read().LOG_LEVEL
+        level = "DEBUG" if options.debug else level
         if not (options.setup or options.test or options.manual or is_serving()):
             return supervise(debug=options.debug)
         with logging_to_terminal(level), prefect_server() as api:

@@ -5,31 +5,37 @@ The process environment wins over the file. An empty value counts as not set.
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
 from prefect.blocks.core import Block
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
 
+from blocks.discord_channels import DiscordChannels
 from blocks.errors import PermanentError
 from blocks.export_source import SAMPLE, ExportSource
+from blocks.gemini import GeminiAnalyst
+from blocks.google_sheet import GoogleSheet
 from blocks.lexicon_analyst import LexiconAnalyst
 from blocks.outbox_publisher import OutboxPublisher
-from blocks.pipeline_settings import PipelineSettings, PublishMode
+from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings, PublishMode
+from blocks.records import is_snowflake
+from blocks.service_url import ServiceUrl
 from blocks.sqlite_ledger import SqliteLedger
+from blocks.typefully import TypefullyPublisher
+from blocks.x_publisher import XPublisher
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+PublisherType = Literal["twitter", "typefully", "outbox", "none"]
 
-LATER = {
-    "DISCORD_TOKEN": "reading Discord itself",
-    "GOOGLE_SHEETS_ID": "a Google Sheet as the ledger",
-    "GEMINI_API_KEY": "analysis by Gemini",
-}
-"""Settings of services that this version does not reach yet, and what they are for."""
+
+LATER = {"NOTIFY_WEBHOOK_URL": "telling a channel of the evening's report"}
+"""Settings that this version does nothing with yet, and what they are for."""
 
 
 def _zone(value: str) -> str:
@@ -40,32 +46,83 @@ def _zone(value: str) -> str:
     return value
 
 
+def _ids(value: str) -> list[str]:
+    ids = [part.strip() for part in value.split(",") if part.strip()]
+    if not all(is_snowflake(channel_id) for channel_id in ids):
+        raise ValueError("an id is a number")
+    return list(dict.fromkeys(ids))
+
+
+Secret = Annotated[SecretStr, Field(min_length=8, pattern=r"^\S+$")]
+"""A token or key: something that holds no space, as one that was cut or pasted twice does."""
+
+NO_SECRET = SecretStr("")
+
+
 class Environment(BaseModel):
     """The settings, each under its name in `.env`."""
 
     model_config = ConfigDict(extra="ignore")
 
+    DISCORD_TOKEN: Secret = NO_SECRET
+    DISCORD_CHANNEL_ID: Annotated[list[str], BeforeValidator(_ids)] = []
     DISCORD_EXPORT_PATH: Path = SAMPLE
     DISCORD_FETCH_LIMIT: Annotated[int, Field(ge=0)] = 200
     DISCORD_LOOKBACK_DAYS: Annotated[float, Field(ge=0, le=30)] = 1
+    DISCORD_API_URL: ServiceUrl = str(DiscordChannels.model_fields["api_url"].default)
+    GOOGLE_SHEETS_ID: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{4,}$")] = ""
+    GOOGLE_SERVICE_ACCOUNT_FILE: Path | None = None
+    GOOGLE_SHEET_NAME: str = "Posts"
+    ARCHIVE_SHEET_NAME: str = "Archive"
+    GOOGLE_SHEETS_API_URL: ServiceUrl = str(GoogleSheet.model_fields["api_url"].default)
     LEDGER_PATH: Path = Path("data/ledger.sqlite3")
-    PUBLISHER_TYPE: Literal["outbox", "none"] = "outbox"
+    GEMINI_API_KEY: Secret = NO_SECRET
+    GEMINI_MODEL: Annotated[str, Field(pattern=r"^[A-Za-z0-9._/-]+$")] = str(
+        GeminiAnalyst.model_fields["model"].default
+    )
+    GEMINI_API_URL: ServiceUrl = str(GeminiAnalyst.model_fields["api_url"].default)
+    PUBLISHER_TYPE: PublisherType = "outbox"
     PUBLISH_MODE: PublishMode = PublishMode.AUTO
+    X_API_KEY: Secret = NO_SECRET
+    X_API_SECRET: Secret = NO_SECRET
+    X_ACCESS_TOKEN: Secret = NO_SECRET
+    X_ACCESS_TOKEN_SECRET: Secret = NO_SECRET
+    X_API_URL: ServiceUrl = str(XPublisher.model_fields["api_url"].default)
+    TYPEFULLY_API_KEY: Secret = NO_SECRET
+    TYPEFULLY_SOCIAL_SET_ID: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = ""
+    TYPEFULLY_API_URL: ServiceUrl = str(TypefullyPublisher.model_fields["api_url"].default)
     OUTBOX_PATH: Path = Path("data/outbox")
     SCHEDULE_TIME: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "20:00"
     SCHEDULE_TIMEZONE: Annotated[str, AfterValidator(_zone)] = "UTC"
     LOG_LEVEL: LogLevel = "INFO"
+    NOTIFY_WEBHOOK_URL: str = ""
 
 
+_URL = "must begin with https:// (http:// only on this machine's loopback): a secret is sent there"
+_KEY = "is no key as that service gives them: copy it again, whole, without spaces"
 _ADVICE = {
+    "DISCORD_CHANNEL_ID": "must be a channel's id, or several with commas (right click, Copy Channel ID)",
     "DISCORD_FETCH_LIMIT": "must be a whole number from 0 (no limit), as 200",
     "DISCORD_LOOKBACK_DAYS": "must be a number of days from 0 to 30, as 1",
-    "PUBLISHER_TYPE": "must be outbox or none (X and Typefully come with a later version)",
+    "GOOGLE_SHEETS_ID": "must be the part of the sheet's address between /d/ and /edit",
+    "GEMINI_MODEL": "must be a model's name, as gemini-3.6-flash",
+    "TYPEFULLY_SOCIAL_SET_ID": "must be the social set's number",
+    "PUBLISHER_TYPE": "must be twitter, typefully, outbox or none",
     "PUBLISH_MODE": "must be auto, approve or draft",
     "SCHEDULE_TIME": "must be a time of day in 24 hours, as 20:00",
     "SCHEDULE_TIMEZONE": "is no time zone: write it as Europe/Berlin or UTC",
     "LOG_LEVEL": "must be DEBUG, INFO, WARNING or ERROR",
 }
+
+_NEEDED = {
+    "DISCORD_TOKEN": ("DISCORD_CHANNEL_ID",),
+    "DISCORD_CHANNEL_ID": ("DISCORD_TOKEN",),
+    "GOOGLE_SHEETS_ID": ("GOOGLE_SERVICE_ACCOUNT_FILE",),
+    "GOOGLE_SERVICE_ACCOUNT_FILE": ("GOOGLE_SHEETS_ID",),
+    "twitter": ("X_API_KEY", "X_API_SECRET", "X_ACCESS_TOKEN", "X_ACCESS_TOKEN_SECRET"),
+    "typefully": ("TYPEFULLY_API_KEY", "TYPEFULLY_SOCIAL_SET_ID"),
+}
+"""What a setting, or a value of PUBLISHER_TYPE, cannot do without."""
 
 
 def values(file: Path, process: Mapping[str, str]) -> dict[str, str]:
@@ -74,51 +131,145 @@ def values(file: Path, process: Mapping[str, str]) -> dict[str, str]:
     return {**from_file, **{k: v for k, v in process.items() if v}}
 
 
+def _advice(name: str) -> str:
+    if name in _ADVICE:
+        return _ADVICE[name]
+    if name.endswith("_API_URL"):
+        return _URL
+    return _KEY if name.endswith(("TOKEN", "KEY", "SECRET")) else "cannot be used"
+
+
+def _lacking(found: Mapping[str, str]) -> list[str]:
+    """One line for each setting that another one needs."""
+    publisher = found.get("PUBLISHER_TYPE", "")
+    because = {name: f"{name} is set" for name in _NEEDED if name in found}
+    because |= {publisher: f"PUBLISHER_TYPE is {publisher}"} if publisher in _NEEDED else {}
+    return [f"{n} is missing: {why}." for name, why in because.items() for n in _NEEDED[name] if n not in found]
+
+
+def _account(file: Path) -> dict[str, Any]:
+    """The service account's key. Raises ValueError with what is wrong with the file."""
+    try:
+        key = json.loads(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"cannot be read ({error.strerror})") from None
+    except ValueError:
+        raise ValueError("is not JSON") from None
+    if not isinstance(key, dict) or key.get("type") != "service_account" or "private_key" not in key:
+        raise ValueError("is not a service account's key: it has no private_key")
+    return key
+
+
+def _misplaced(environment: Environment) -> list[str]:
+    """One line for each path that cannot be."""
+    problems = []
+    if not environment.DISCORD_EXPORT_PATH.exists():
+        problems.append(f"DISCORD_EXPORT_PATH names nothing that is there: {environment.DISCORD_EXPORT_PATH}.")
+    if environment.GOOGLE_SERVICE_ACCOUNT_FILE:
+        try:
+            _account(environment.GOOGLE_SERVICE_ACCOUNT_FILE)
+        except ValueError as error:
+            file = environment.GOOGLE_SERVICE_ACCOUNT_FILE
+            problems.append(f"GOOGLE_SERVICE_ACCOUNT_FILE {error}: {file}. Google gives it as JSON when a key is made.")
+    if environment.LEDGER_PATH.is_dir():
+        problems.append(f"LEDGER_PATH is a folder; it must name a file: {environment.LEDGER_PATH}.")
+    if environment.OUTBOX_PATH.exists() and not environment.OUTBOX_PATH.is_dir():
+        problems.append(f"OUTBOX_PATH is a file; it must name a folder: {environment.OUTBOX_PATH}.")
+    return problems
+
+
 def read(file: Path = Path(".env"), process: Mapping[str, str] | None = None) -> Environment:
-    """The settings, checked.
+    """The settings, checked. Nothing is contacted.
 
     Raises:
-        PermanentError: all that is wrong with them, one line each.
+        PermanentError: all that is wrong with them, one line each. No value of a secret is in it.
     """
     found = values(file, os.environ if process is None else process)
     problems: list[str] = []
+    environment = Environment()
     try:
         environment = Environment.model_validate(found)
     except ValidationError as error:
         names = dict.fromkeys(str(problem["loc"][0]) for problem in error.errors())
-        problems = [f"{name} {_ADVICE.get(name, 'cannot be used')}." for name in names]
-    else:
-        if not environment.DISCORD_EXPORT_PATH.exists():
-            problems.append(f"DISCORD_EXPORT_PATH names nothing that is there: {environment.DISCORD_EXPORT_PATH}.")
-        if environment.LEDGER_PATH.is_dir():
-            problems.append(f"LEDGER_PATH is a folder; it must name a file: {environment.LEDGER_PATH}.")
-        if environment.OUTBOX_PATH.exists() and not environment.OUTBOX_PATH.is_dir():
-            problems.append(f"OUTBOX_PATH is a file; it must name a folder: {environment.OUTBOX_PATH}.")
+        problems = [f"{name} {_advice(name)}." for name in names]
+        sound = {name: value for name, value in found.items() if name not in names}
+        environment = Environment.model_validate(sound)
+    problems += _lacking(found) + _misplaced(environment)
     if problems:
         raise PermanentError("\n".join(problems))
     return environment
 
 
 def not_yet(file: Path = Path(".env"), process: Mapping[str, str] | None = None) -> list[str]:
-    """One line for each setting of a service that this version does not reach."""
+    """One line for each setting that this version does nothing with."""
     found = values(file, os.environ if process is None else process)
     return [f"{name} is set, but {what} comes with a later version." for name, what in LATER.items() if name in found]
 
 
-def blocks_of(environment: Environment) -> list[Block]:
-    """The blocks that these settings describe. Paths become absolute: a worker runs elsewhere."""
+def blocks_of(environment: Environment, name: str = BLOCK_NAME) -> list[Block]:
+    """The blocks that these settings describe, to be saved under a name; the last one holds the names of the others.
+
+    Paths become absolute: a worker runs elsewhere.
+    """
+
+    def named(block: Block) -> str:
+        return f"{type(block).get_block_type_slug()}/{name}"
+
+    source: Block = ExportSource(path=environment.DISCORD_EXPORT_PATH.absolute())
+    if environment.DISCORD_TOKEN.get_secret_value():
+        source = DiscordChannels(
+            token=environment.DISCORD_TOKEN,
+            channel_ids=environment.DISCORD_CHANNEL_ID,
+            api_url=environment.DISCORD_API_URL,
+        )
+    ledger: Block = SqliteLedger(path=environment.LEDGER_PATH.absolute())
+    if environment.GOOGLE_SHEETS_ID and environment.GOOGLE_SERVICE_ACCOUNT_FILE:
+        ledger = GoogleSheet(
+            spreadsheet_id=environment.GOOGLE_SHEETS_ID,
+            service_account_key=_account(environment.GOOGLE_SERVICE_ACCOUNT_FILE),
+            posts_tab=environment.GOOGLE_SHEET_NAME,
+            archive_tab=environment.ARCHIVE_SHEET_NAME,
+            api_url=environment.GOOGLE_SHEETS_API_URL,
+        )
+    # The lexicon takes over when Gemini is out of reach.
+    analysts: list[Block] = [LexiconAnalyst()]
+    if environment.GEMINI_API_KEY.get_secret_value():
+        gemini = GeminiAnalyst(
+            api_key=environment.GEMINI_API_KEY, model=environment.GEMINI_MODEL, api_url=environment.GEMINI_API_URL
+        )
+        analysts.append(gemini)
+    publisher = _publisher(environment)
     settings = PipelineSettings(
-        publisher="" if environment.PUBLISHER_TYPE == "none" else PipelineSettings().publisher,
+        source=named(source),
+        ledger=named(ledger),
+        analyst=named(analysts[-1]),
+        publisher=named(publisher) if publisher else "",
         fetch_limit=environment.DISCORD_FETCH_LIMIT,
         lookback_days=environment.DISCORD_LOOKBACK_DAYS,
         publish_mode=environment.PUBLISH_MODE,
         schedule_time=environment.SCHEDULE_TIME,
         schedule_timezone=environment.SCHEDULE_TIMEZONE,
     )
-    return [
-        ExportSource(path=environment.DISCORD_EXPORT_PATH.absolute()),
-        SqliteLedger(path=environment.LEDGER_PATH.absolute()),
-        LexiconAnalyst(),
-        OutboxPublisher(folder=environment.OUTBOX_PATH.absolute()),
-        settings,
-    ]
+    return [source, ledger, *analysts, *([publisher] if publisher else []), settings]
+
+
+def _publisher(environment: Environment) -> Block | None:
+    match environment.PUBLISHER_TYPE:
+        case "twitter":
+            return XPublisher(
+                api_key=environment.X_API_KEY,
+                api_secret=environment.X_API_SECRET,
+                access_token=environment.X_ACCESS_TOKEN,
+                access_token_secret=environment.X_ACCESS_TOKEN_SECRET,
+                api_url=environment.X_API_URL,
+            )
+        case "typefully":
+            return TypefullyPublisher(
+                api_key=environment.TYPEFULLY_API_KEY,
+                social_set_id=environment.TYPEFULLY_SOCIAL_SET_ID,
+                api_url=environment.TYPEFULLY_API_URL,
+            )
+        case "outbox":
+            return OutboxPublisher(folder=environment.OUTBOX_PATH.absolute())
+        case "none":
+            return None

@@ -14,7 +14,7 @@ from blocks.records import Entry, Post, PostStatus
 from tasks.step import step
 
 BATCH = 5_000
-"""How many posts are analysed and written at a time: what is done stays done when a later batch fails."""
+"""How many posts are analysed and written at a time. A sheet takes few calls; an analyst has smaller batches itself."""
 
 EMBED_WAIT = timedelta(hours=1)
 """A post without text waits this long for its embed, which arrives after the message."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from blocks.errors import PermanentError, TransientError, UnclearError, reason
+from blocks.errors import PermanentError, PipelineError, TransientError, UnclearError, UndecidableError, reason
 from blocks.ledger import Ledger
 from blocks.loading import load
 from blocks.pipeline_settings import PublishMode
@@ -54,22 +54,38 @@ def _attempt(book: Ledger, publisher: Publisher, draft: Draft) -> Receipt | None
         except UnclearError as error:
             book.move_draft(replace(draft, status=DraftStatus.UNSURE, note=reason(error)), draft.status)
             raise
+        if receipt and not receipt.whole:
+            under_way = replace(under_way, published_ids=receipt.ids, link=receipt.link)
+            book.move_draft(under_way, draft.status)
+            receipt = None
     elif not book.move_draft(under_way, draft.status):
         return None
     if receipt is None:
         try:
-            receipt = publisher.publish(draft)
-        except PermanentError as error:
-            book.move_draft(replace(draft, status=DraftStatus.FAILED, note=reason(error)), under_way.status)
-            raise
-        except TransientError:
-            # It was in hand, so somebody had let it go out; it is certainly not out.
-            again = DraftStatus.APPROVED if draft.status is DraftStatus.PUBLISHING else draft.status
-            book.move_draft(replace(draft, status=again), under_way.status)
+            receipt = publisher.publish(under_way)
+        except PipelineError as error:
+            _note(book, draft, under_way, error)
             raise
     done = replace(draft, status=DraftStatus.PUBLISHED, published_ids=receipt.ids, link=receipt.link)
-    book.move_draft(done, DraftStatus.PUBLISHING)
+    book.move_draft(replace(done, note=receipt.note or draft.note), DraftStatus.PUBLISHING)
     return receipt
+
+
+def _note(book: Ledger, draft: Draft, under_way: Draft, error: PipelineError) -> None:
+    """Write down how publishing failed, and which parts of a thread are out all the same."""
+    known = replace(under_way, published_ids=error.published_ids or under_way.published_ids)
+    match error:
+        case PermanentError():
+            known = replace(known, status=DraftStatus.FAILED, note=reason(error))
+        case TransientError():
+            # It was in hand, so somebody had let it go out; the rest of it is certainly not out.
+            handed = draft.status is DraftStatus.PUBLISHING
+            known = replace(known, status=DraftStatus.APPROVED if handed else draft.status)
+        case UndecidableError():
+            known = replace(known, status=DraftStatus.UNSURE, note=reason(error))
+        case _ if known == under_way:
+            return  # it stays `publishing`: the next attempt finds out first
+    book.move_draft(known, DraftStatus.PUBLISHING)
 
 
 @step("publish", run_name="publish to {publisher}", timeout_seconds=600)
@@ -98,6 +114,8 @@ def publish(ledger: str, publisher: str, mode: PublishMode, day: date) -> Publis
             continue
         if receipt:
             receipts.append((draft, receipt))
+        if receipt and not receipt.whole:
+            problems.append(f"{draft.id}: {receipt.note}")
     waiting = book.drafts(DraftStatus.UNSURE)
     if mode is not PublishMode.AUTO:
         waiting += book.drafts(DraftStatus.PROPOSED)

@@ -117,7 +117,7 @@ class GeminiServer(Service):
         per_day: the day's quota, 0 for none.
     """
 
-    name = "gemini"
+    name = "Gemini"
 
     def __init__(self) -> None:
         super().__init__()
