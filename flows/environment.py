@@ -53,8 +53,15 @@ def _ids(value: str) -> list[str]:
     return list(dict.fromkeys(ids))
 
 
-Secret = Annotated[SecretStr, Field(min_length=8, pattern=r"^\S+$")]
-"""A token or key: something that holds no space, as one that was cut or pasted twice does."""
+def _whole(value: str) -> str:
+    token = value.removeprefix("Bot ").strip()
+    if len(token) < 8 or len(token.split()) != 1 or not token.isprintable():
+        raise ValueError("it was cut, or pasted with something else")
+    return token
+
+
+Secret = Annotated[SecretStr, BeforeValidator(_whole)]
+"""A token or key."""
 
 NO_SECRET = SecretStr("")
 
