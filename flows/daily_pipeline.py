@@ -151,7 +151,9 @@ def daily_pipeline(
         publish_mode=publish_mode or saved.publish_mode,
         day=day or local_start.date(),
     )
-    result = Day(run_id=str(flow_run.id), started=local_start.astimezone(UTC), dry_run=dry_run)
+    result = Day(
+        run_id=str(flow_run.id), started=local_start.astimezone(UTC), dry_run=dry_run, publisher=plan.publisher
+    )
     steps = Steps(result)
     with _rehearsal(steps, plan, dry_run):
         _through_the_day(steps, plan, result)

@@ -25,6 +25,14 @@ from tasks.step import step
 WIDTH = 80
 STEPS = ("fetch", "dedupe", "upload", "analyze", "draft", "publish", "archive")
 
+_PLACES = {
+    "outbox": "the outbox",
+    "twitter": "X/Twitter",
+    "x-account": "X/Twitter",
+    "typefully": "Typefully",
+}
+"""What people call a receipt's destination, and a publisher's block."""
+
 _CONSOLE = Console(width=WIDTH)
 _OK, _WARN, _BAD, _NOTE, _CHART = "✅", "⚠️ ", "❌", "📝", "📊"
 
@@ -45,6 +53,8 @@ class Day:
     failed: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     dry_run: bool = False
+    publisher: str = ""
+    """The publisher's block, as slug/name."""
 
 
 def _count(number: int, one: str, many: str = "") -> str:
@@ -117,9 +127,10 @@ def _publishing(day: Day) -> list[Line]:
     if not day.published:
         return lines
     for draft, receipt in day.published.receipts:
+        # A dry run publishes to an outbox of its own, in the real one's place.
+        where = day.publisher.partition("/")[0].partition(":")[0] if day.dry_run else receipt.destination
         verb = "Would publish" if day.dry_run else "Published"
-        where = {"outbox": "the outbox", "twitter": "X/Twitter", "typefully": "Typefully"}
-        lines.append(Line(_OK, f"{verb} {draft.id} to {where.get(receipt.destination, receipt.destination)}"))
+        lines.append(Line(_OK, f"{verb} {draft.id} to {_PLACES.get(where, where)}"))
         if not day.dry_run:
             shown = receipt.link or ", ".join(receipt.ids)
             label = "File" if receipt.destination == "outbox" else "Post ID"
@@ -143,7 +154,7 @@ def _archive(day: Day) -> list[Line]:
 
 def write(day: Day, seconds: float) -> RunReport:
     """The report of a run. `seconds` is how long it took."""
-    report = RunReport(day.run_id, day.started, seconds=seconds)
+    report = RunReport(day.run_id, day.started, seconds=seconds, cost=day.analyzed.cost if day.analyzed else 0.0)
     if "ledger" in day.failed:
         report.sections["Ledger"] = [Line(_BAD, day.failed["ledger"]), Line(_WARN, "Nothing was changed")]
     else:
@@ -154,7 +165,7 @@ def write(day: Day, seconds: float) -> RunReport:
     if day.drafted and day.drafted.draft:
         text = day.drafted.draft.text
         report.sections["The Digest"] = [Line("  │", line) for line in text.splitlines()]
-        report.cost = day.drafted.draft.cost
+        report.cost += day.drafted.draft.cost
     failed = set(day.failed)
     if day.fetched and day.fetched.failed_channels:
         failed.add("fetch")
