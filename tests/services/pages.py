@@ -54,8 +54,8 @@ class Pages(Service):
         )
         page = f"""<!doctype html><meta charset=utf-8><title>The services</title><style>{_STYLE}</style>
 <h1>The five services, as they are now</h1><p>Reload to look again. All of this is gone when they are stopped.</p>
-<h2>Google Sheets: {escape(self._all.book.title)}</h2>{tabs or "<p class=none>no tabs yet</p>"}
 <h2>X: @{escape(self._all.x.username)}</h2>{_posts(self._all.x.texts)}
 <h2>Published through Typefully</h2>{_posts(self._all.typefully.published)}
+<h2>Google Sheets: {escape(self._all.book.title)}</h2>{tabs or "<p class=none>no tabs yet</p>"}
 <h2>Calls</h2><table><tr><th>Service</th><th>Call</th><th>Status</th><th>Times</th></tr>{counts}</table>"""
         return Answer(200, page.encode(), {"Content-Type": "text/html; charset=utf-8"})
