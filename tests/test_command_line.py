@@ -105,6 +105,21 @@ def test_setup_test_and_manual(terminal: Terminal) -> None:
     assert "❌ source:" in checked.stdout
 
 
+def test_prefect_itself_registers_the_block_types(terminal: Terminal) -> None:
+    import blocks
+
+    done = subprocess.run(
+        [sys.executable, "-m", "prefect", "block", "register", "-m", "blocks"],
+        cwd=terminal.folder,
+        env=terminal.environ,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"Successfully registered {len(blocks.__all__)} blocks" in done.stdout
+
+
 def test_bad_settings_are_named_all_at_once_before_anything_is_contacted(terminal: Terminal) -> None:
     bad = terminal.run("--manual", SCHEDULE_TIME="noon", PUBLISH_MODE="maybe", PREFECT_API_URL="http://127.0.0.1:9/api")
     assert bad.returncode == 2

@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from blocks.discord_channels import DiscordChannels
 from blocks.errors import PermanentError
 from blocks.export_source import SAMPLE, ExportSource
+from blocks.gemini import GeminiAnalyst
+from blocks.google_sheet import GoogleSheet
+from blocks.lexicon_analyst import LexiconAnalyst
 from blocks.outbox_publisher import OutboxPublisher
 from blocks.pipeline_settings import PipelineSettings, PublishMode
 from blocks.sqlite_ledger import SqliteLedger
+from blocks.typefully import TypefullyPublisher
 from flows import environment
 
 ROOT = Path(__file__).parents[1]
@@ -85,3 +90,86 @@ def test_the_example_explains_every_setting_and_is_valid() -> None:
     uncommented = dict(re.findall(r"^#?\s*([A-Z_]{4,})=(\S*)", text, re.MULTILINE))
     uncommented.pop("DISCORD_EXPORT_PATH")
     assert environment.Environment.model_validate({k: v for k, v in uncommented.items() if v})
+
+
+SECRET = "SECRETvalue0123456789"
+
+
+def account(folder: Path) -> str:
+    file = folder / "key.json"
+    file.write_text('{"type": "service_account", "private_key": "x", "client_email": "a@b"}')
+    return str(file)
+
+
+def test_each_service_is_used_once_its_settings_are_there(tmp_path: Path) -> None:
+    given = {
+        "DISCORD_TOKEN": f"Bot {SECRET}",
+        "DISCORD_CHANNEL_ID": "222, 333,222",
+        "GOOGLE_SHEETS_ID": "1AbC-d_e",
+        "GOOGLE_SERVICE_ACCOUNT_FILE": account(tmp_path),
+        "GOOGLE_SHEET_NAME": "Links",
+        "GEMINI_API_KEY": SECRET,
+        "GEMINI_MODEL": "gemini-x",
+        "PUBLISHER_TYPE": "typefully",
+        "TYPEFULLY_API_KEY": SECRET,
+        "TYPEFULLY_SOCIAL_SET_ID": "12",
+    }
+    source, ledger, lexicon, gemini, typefully, settings = environment.blocks_of(
+        environment.read(tmp_path / ".env", given)
+    )
+    assert isinstance(source, DiscordChannels)
+    assert source.channel_ids == ["222", "333"]
+    assert source.token.get_secret_value() == SECRET
+    assert isinstance(ledger, GoogleSheet)
+    assert (ledger.spreadsheet_id, ledger.posts_tab, ledger.archive_tab) == ("1AbC-d_e", "Links", "Archive")
+    assert ledger.service_account_key.get_secret_value()["client_email"] == "a@b"
+    assert isinstance(lexicon, LexiconAnalyst)
+    assert isinstance(gemini, GeminiAnalyst)
+    assert gemini.model == "gemini-x"
+    assert isinstance(typefully, TypefullyPublisher)
+    assert isinstance(settings, PipelineSettings)
+    assert (settings.source, settings.ledger, settings.analyst, settings.publisher) == (
+        "discord-channels/daily-pipeline",
+        "google-sheet/daily-pipeline",
+        "gemini/daily-pipeline",
+        "typefully/daily-pipeline",
+    )
+    mixed = environment.blocks_of(environment.read(tmp_path / ".env", {"GEMINI_API_KEY": SECRET}))
+    assert [type(block) for block in mixed[:2]] == [ExportSource, SqliteLedger]
+
+
+def test_all_that_is_missing_or_malformed_is_said_at_once_and_no_secret_is(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.json"
+    broken.write_text(f'{{"type": "user", "token": "{SECRET}"}}')
+    bad = {
+        "DISCORD_TOKEN": SECRET,
+        "GOOGLE_SERVICE_ACCOUNT_FILE": str(broken),
+        "GEMINI_API_KEY": f"{SECRET} and more",
+        "GEMINI_API_URL": f"http://{SECRET}.example",
+        "PUBLISHER_TYPE": "twitter",
+        "X_API_KEY": SECRET,
+        "X_ACCESS_TOKEN": "short",
+    }
+    with pytest.raises(PermanentError) as caught:
+        environment.read(tmp_path / ".env", bad)
+    lines = str(caught.value).splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "GEMINI_API_KEY",
+        "GEMINI_API_URL",
+        "X_ACCESS_TOKEN",
+        "DISCORD_CHANNEL_ID",
+        "GOOGLE_SHEETS_ID",
+        "X_API_SECRET",
+        "X_ACCESS_TOKEN_SECRET",
+        "GOOGLE_SERVICE_ACCOUNT_FILE",
+    ]
+    assert SECRET not in str(caught.value).replace(str(broken), "")
+
+
+@pytest.mark.parametrize("text", ["none there", "{", "[]"])
+def test_a_key_file_that_cannot_be_is_named(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "key.json"
+    if text != "none there":
+        file.write_text(text)
+    with pytest.raises(PermanentError, match="GOOGLE_SERVICE_ACCOUNT_FILE"):
+        environment.read(tmp_path / ".env", {"GOOGLE_SHEETS_ID": "abcd", "GOOGLE_SERVICE_ACCOUNT_FILE": str(file)})

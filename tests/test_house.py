@@ -96,6 +96,45 @@ def test_a_block_made_elsewhere_works_like_a_saved_one(prefect_server: None, tmp
         load(Ledger, "google-sheet/mine")
 
 
+MADE_BY_HAND: dict[str, dict[str, object]] = {
+    "DiscordChannels": {"token": "a" * 30, "channel_ids": ["222", "333"]},
+    "GoogleSheet": {"spreadsheet_id": "abcd", "service_account_key": {"private_key": "secret"}},
+    "GeminiAnalyst": {"api_key": "a" * 30, "sdk": "google-genai"},
+    "XPublisher": {"api_key": "a" * 30, "access_token_secret": "b" * 30},
+    "TypefullyPublisher": {"api_key": "a" * 30, "social_set_id": "12"},
+}
+
+
+@pytest.mark.parametrize("name", MADE_BY_HAND)
+def test_a_block_made_in_the_ui_works_like_a_saved_one(prefect_server: None, name: str) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.actions import BlockDocumentCreate
+
+    from blocks.loading import load
+
+    kind: type[Block] = getattr(blocks, name)
+    kind.register_type_and_schema()
+    with get_client(sync_client=True) as client:
+        block_type = client.read_block_type_by_slug(kind.get_block_type_slug())
+        schema = client.read_block_schema_by_checksum(kind._calculate_schema_checksum())
+        document = BlockDocumentCreate(
+            name="by-hand", data=MADE_BY_HAND[name], block_schema_id=schema.id, block_type_id=block_type.id
+        )
+        client.create_block_document(document)
+    loaded = load(kind, f"{kind.get_block_type_slug()}/by-hand")
+    made = kind(**MADE_BY_HAND[name])
+    assert [getattr(loaded, field) for field in kind.model_fields] == [
+        getattr(made, field) for field in kind.model_fields
+    ]
+
+
+@pytest.mark.parametrize("url", ["http://discord.com/api", "ftp://x", "https://user:key@x.com", "x.com", ""])
+@pytest.mark.parametrize("name", MADE_BY_HAND)
+def test_a_secret_is_not_sent_just_anywhere(name: str, url: str) -> None:
+    with pytest.raises(ValueError, match=r"https|nothing else|address"):
+        getattr(blocks, name)(api_url=url)
+
+
 def test_the_lock_holds_every_dependency_by_hash_and_no_address() -> None:
     lock = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     pins = dict(re.findall(r"^([a-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;]+)", lock, re.MULTILINE))
