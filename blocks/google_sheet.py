@@ -219,7 +219,11 @@ class GoogleSheet(Ledger):
         new = {title: headers for title, headers in wanted.items() if title not in there}
         requests = new_tabs(new, hidden=sheet_journal.TITLE, taken=taken)
         if adopted:
-            sheets = self._client.read([quoted(title) for title in adopted])
+            heads = self._client.read([f"{quoted(title)}!1:1" for title in adopted])
+            titles_of = {sheet["properties"]["title"]: sheet for sheet in heads}
+            lacking = [title for title in adopted if missing_headers(titles_of[title], wanted[title])]
+            # What is in use below the header counts too: only then it is known where the right side is.
+            sheets = self._client.read([quoted(title) for title in lacking]) if lacking else []
             requests += [r for sheet in sheets for r in missing_headers(sheet, wanted[sheet["properties"]["title"]])]
         if requests:
             self._client.write(requests)
