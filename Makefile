@@ -24,6 +24,7 @@ services: $(READY)  ## the five services on this machine, to try everything with
 
 bench: $(READY)  ## times and memory, side by side
 	@$(BIN)/python -m scripts.bench
+	@$(BIN)/python -m scripts.bench_services
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found. Install one, or name it: make PYTHON=/path/to/python3"; exit 1; }

@@ -36,6 +36,9 @@ class Analyst(Block):
         """
         raise NotImplementedError
 
+    def warm_up(self) -> None:
+        """Import the library that will be needed, so that it is there when its turn comes. Nothing is contacted."""
+
     def check(self) -> list[Check]:
         """Ask, without changing anything, whether the analyst is ready."""
         raise NotImplementedError

@@ -132,6 +132,9 @@ class DiscordChannels(Source):
                         events.append(_failed(name, error))
         return events
 
+    def warm_up(self) -> None:
+        import blocks.discord_api  # noqa: F401
+
     def check(self) -> list[Check]:
         try:
             return asyncio.run(self._check())

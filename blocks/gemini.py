@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, HttpUrl, PrivateAttr, SecretStr
 from blocks import gemini_answers
 from blocks.analyst import Analyst, Answers
 from blocks.errors import PermanentError, PipelineError, TransientError
-from blocks.gemini_sdks import CallError, Gemini, Reply, Sdk, Trouble, connect
+from blocks.gemini_sdks import CallError, Gemini, Reply, Sdk, Trouble, connect, library
 from blocks.logos import GOOGLE
 from blocks.pace import Pace
 from blocks.records import Analysis, Check, Post
@@ -114,6 +114,9 @@ class GeminiAnalyst(Analyst):
             run.go()
         cost = (run.tokens_in * self.price_in + run.tokens_out * self.price_out) / 1_000_000
         return Answers((*silent, *run.analyses), run.unanalyzed, run.tokens_in, run.tokens_out, cost)
+
+    def warm_up(self) -> None:
+        library(self.sdk)
 
     def check(self) -> list[Check]:
         """Whether the model exists and takes requests. It costs nothing."""

@@ -204,14 +204,28 @@ def _tokens(usage: Any) -> tuple[int, int]:
     return into, max(answered, total - into, 0)
 
 
+def library(sdk: Sdk) -> Any:
+    """The library, imported.
+
+    Raises:
+        PermanentError: it is the one that is an extra, and not installed.
+    """
+    if sdk == "google-genai":
+        try:
+            return import_module("google.genai")
+        except ImportError:
+            raise PermanentError("The library google-genai is not installed: install daily-pipeline[genai].") from None
+    with warnings.catch_warnings():
+        # It says at every import that it is no longer maintained. This file exists because of that.
+        warnings.filterwarnings("ignore", r"\s*All support for the `google.generativeai`", FutureWarning)
+        return import_module("google.generativeai")
+
+
 # google-generativeai: support ended in November 2025, and this is what was asked for
 
 
 def _old(key: str, url: str, model: str, timeout: float) -> Gemini:
-    with warnings.catch_warnings():
-        # It says at every import that it is no longer maintained. This file exists because of that.
-        warnings.filterwarnings("ignore", r"\s*All support for the `google.generativeai`", FutureWarning)
-        genai: Any = import_module("google.generativeai")
+    genai = library("google-generativeai")
     service: Any = import_module("google.ai.generativelanguage")
     import requests
     from google.api_core.exceptions import GoogleAPICallError
@@ -278,12 +292,9 @@ def _old(key: str, url: str, model: str, timeout: float) -> Gemini:
 
 
 def _new(key: str, url: str, model: str, timeout: float) -> Gemini:
-    try:
-        from google import genai
-        from google.genai import errors, types
-    except ImportError:
-        raise PermanentError("The library google-genai is not installed: install daily-pipeline[genai].") from None
+    genai = library("google-genai")
     import httpx
+    from google.genai import errors, types
 
     client = genai.Client(
         vertexai=False,

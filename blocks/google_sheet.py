@@ -420,6 +420,9 @@ class GoogleSheet(Ledger):
         copy.fill("Archive", ({"Post ID": post_id} for post_id in self._archived_ids() if post_id))
         return copy
 
+    def warm_up(self) -> None:
+        import gspread  # noqa: F401
+
     def check(self) -> list[Check]:
         try:
             sheets = self._client.read([])

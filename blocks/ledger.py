@@ -121,6 +121,9 @@ class Ledger(Block):
         """A ledger at `path` in the same state, to try a run on without changing this one."""
         raise NotImplementedError
 
+    def warm_up(self) -> None:
+        """Import the library that will be needed, so that it is there when its turn comes. Nothing is contacted."""
+
     def check(self) -> list[Check]:
         """Ask, without changing anything, whether the ledger can be read and written."""
         raise NotImplementedError

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from threading import Thread
 from typing import TypeVar
 
 from prefect.blocks.core import Block
 from prefect.exceptions import ObjectNotFound
 
 # Prefect finds a saved block's class only if it was imported.
+from blocks.analyst import Analyst
 from blocks.discord_channels import DiscordChannels
 from blocks.errors import PermanentError
 from blocks.export_source import ExportSource
 from blocks.gemini import GeminiAnalyst
 from blocks.google_sheet import GoogleSheet
+from blocks.ledger import Ledger
 from blocks.lexicon_analyst import LexiconAnalyst
 from blocks.outbox_publisher import OutboxPublisher
 from blocks.pipeline_settings import PipelineSettings
+from blocks.publisher import Publisher
+from blocks.source import Source
 from blocks.sqlite_ledger import SqliteLedger
 from blocks.typefully import TypefullyPublisher
 from blocks.x_publisher import XPublisher
@@ -66,6 +72,22 @@ def save(block: Block, name: str) -> None:
         # refused. Then only a new document helps.
         type(block).delete(name)
         block.save(name)
+
+
+def warm_up(*names: str) -> None:
+    """Import the libraries of blocks aside, while the run waits for other services' answers.
+
+    They take up to three seconds together. What is wrong with a block, the step that uses it says.
+    """
+
+    def work() -> None:
+        for name in filter(None, names):
+            with suppress(Exception):
+                block = load(Block, name)
+                if isinstance(block, Source | Ledger | Analyst | Publisher):
+                    block.warm_up()
+
+    Thread(target=work, daemon=True, name="warm up").start()
 
 
 def is_saved(name: str) -> bool:

@@ -33,6 +33,9 @@ class Publisher(Block):
         """
         raise NotImplementedError
 
+    def warm_up(self) -> None:
+        """Import the library that will be needed, so that it is there when its turn comes. Nothing is contacted."""
+
     def check(self) -> list[Check]:
         """Ask, without changing anything, whether publishing would be allowed."""
         raise NotImplementedError

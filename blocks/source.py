@@ -32,6 +32,9 @@ class Source(Block):
         """
         raise NotImplementedError
 
+    def warm_up(self) -> None:
+        """Import the library that will be needed, so that it is there when its turn comes. Nothing is contacted."""
+
     def check(self) -> list[Check]:
         """Ask, without changing anything, whether the source can be read."""
         raise NotImplementedError

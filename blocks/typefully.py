@@ -71,7 +71,9 @@ class TypefullyPublisher(Publisher):
         ge=0,
         description="Seconds that one piece of work may wait in all: until it is out, or for a limit.",
     )
-    poll: float = Field(default=2, gt=0, description="Seconds between two looks whether it is out.")
+    poll: float = Field(
+        default=2, gt=0, description="Seconds between two looks whether it is out; fewer at first."
+    )
 
     def find(self, draft: Draft) -> Receipt | None:
         api, patience = self._api(), Patience(self.max_wait)
@@ -184,7 +186,9 @@ class TypefullyPublisher(Publisher):
 
     def _settled(self, api: TypefullyApi, there: TypefullyDraft, patience: Patience) -> TypefullyDraft:
         """Our draft once Typefully is done with it, or as it is when the patience is spent. Raises CallError."""
-        while self.publish_at == "now" and not _is_final(there) and patience.wait(self.poll):
+        pause = self.poll / 4
+        while self.publish_at == "now" and not _is_final(there) and patience.wait(pause):
+            pause = min(pause * 2, self.poll)
             there = asked(partial(api.draft, self._set, there.id), patience, _waited)
         return there
 

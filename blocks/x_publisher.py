@@ -108,6 +108,9 @@ class XPublisher(Publisher):
             raise
         return _receipt(draft, ids)
 
+    def warm_up(self) -> None:
+        import blocks.x_api  # noqa: F401
+
     def check(self) -> list[Check]:
         try:
             me = asked(self._api().me, Patience(self.max_wait), _waited)

@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import State
 from prefect.runtime import flow_run
 from prefect.states import Completed, Failed
 
-from blocks.loading import load
+from blocks.loading import load, warm_up
 from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings, PublishMode
 from flows.steps import Steps
 from tasks.analyze import analyze
@@ -155,6 +155,7 @@ def daily_pipeline(
         run_id=str(flow_run.id), started=local_start.astimezone(UTC), dry_run=dry_run, publisher=plan.publisher
     )
     steps = Steps(result)
+    warm_up(plan.ledger, plan.source, plan.analyst, plan.publisher)
     with _rehearsal(steps, plan, dry_run):
         _through_the_day(steps, plan, result)
         report = steps.run(write_report, plan.ledger, result, local_start, time.monotonic() - began)

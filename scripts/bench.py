@@ -31,7 +31,7 @@ done = time.perf_counter()
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(json.dumps(dict(load=loaded - began, run=done - loaded, peak=peak)))
 """
-_EMPTY = (
+EMPTY = (
     "from prefect import flow, task\n"
     "steps = [task(lambda: None, name=f'step {i}') for i in range(9)]\n"
     "@flow\ndef empty():\n    [step() for step in steps]\n",
@@ -50,7 +50,7 @@ def _day(folder: Path, source: str, limit: int) -> tuple[str, str]:
     return _IMPORT_DAY, f"assert daily_pipeline(return_state=True, **{parameters!r}).is_completed()"
 
 
-def _process(imports: str, body: str) -> dict[str, float]:
+def in_process(imports: str, body: str) -> dict[str, float]:
     done = subprocess.run(
         [sys.executable, "-c", _RUN.format(imports=imports, body=body)],
         capture_output=True,
@@ -65,7 +65,7 @@ def _process(imports: str, body: str) -> dict[str, float]:
 
 
 @contextmanager
-def _server(home: Path) -> Iterator[float]:
+def prefect_server(home: Path) -> Iterator[float]:
     """A Prefect server on a new database; gives the seconds that it took to start."""
     os.environ["PREFECT_HOME"] = str(home)
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
@@ -93,11 +93,11 @@ def runs(folder: Path) -> None:
     from scripts.make_export import write
 
     print("Whole runs, Prefect's server running            import      run    peak")
-    _process(*_EMPTY)  # The server's own first time is nobody's.
-    _row("an empty flow of 9 tasks", _process(*_EMPTY))
+    in_process(*EMPTY)  # The server's own first time is nobody's.
+    _row("an empty flow of 9 tasks", in_process(*EMPTY))
     (folder / "sample").mkdir()
-    _row("the sample (306 messages, 83 posts)", _process(*_day(folder / "sample", "discord-export/bench", 0)))
-    _row("the sample again, nothing new", _process(*_day(folder / "sample", "discord-export/bench", 0)))
+    _row("the sample (306 messages, 83 posts)", in_process(*_day(folder / "sample", "discord-export/bench", 0)))
+    _row("the sample again, nothing new", in_process(*_day(folder / "sample", "discord-export/bench", 0)))
     for megabytes in (3, 300):
         export = folder / f"{megabytes}.json"
         count = write(export, megabytes)
@@ -105,7 +105,7 @@ def runs(folder: Path) -> None:
             place = folder / f"{megabytes}-{limit}"
             place.mkdir()
             name = f"{megabytes} MB, {count:,} messages, limit {limit or 'none'}"
-            _row(name, _process(*_day(place, f"discord-export:{export}", limit)))
+            _row(name, in_process(*_day(place, f"discord-export:{export}", limit)))
 
 
 def rates(folder: Path) -> None:
@@ -152,7 +152,7 @@ def main() -> None:
     print(f"Python {platform.python_version()}, Prefect {prefect.__version__}, {os.cpu_count()} cores\n")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        with _server(folder / "prefect") as seconds:
+        with prefect_server(folder / "prefect") as seconds:
             print(f"Prefect's server, on a new database, starts in {seconds:.1f} s\n")
             runs(folder)
         rates(folder)
