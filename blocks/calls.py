@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-from blocks.text import one_line
+from blocks.text import said
 
 R = TypeVar("R")
 
@@ -65,7 +65,7 @@ def words(body: object) -> str:
         if not isinstance(body, dict):
             break
         body = next((body[key] for key in _SAYING if body.get(key)), "")
-    return one_line(body, 120)
+    return said(body)
 
 
 def seconds_until(moment: str, headers: Mapping[str, str]) -> float | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO, cast
 from blocks.errors import PermanentError, TransientError
 from blocks.json_stream import BrokenJSONError, Reader, elements, members
 from blocks.service_url import service_url
-from blocks.text import one_line
+from blocks.text import one_line, said
 
 if TYPE_CHECKING:
     from gspread.http_client import HTTPClient
@@ -183,7 +183,7 @@ class SheetClient:
             raise TransientError(f"Google Sheets gave no whole answer ({kind}): try again later.") from None
 
     def _translated(self, status: int, error: Mapping[str, Any], headers: Mapping[str, str]) -> Exception:
-        message = one_line(error.get("message"), 160)
+        message = said(error.get("message"), 160)
         if status == 429:
             return _BusyError(headers.get("Retry-After", ""))
         if status >= 500 or status < 400:

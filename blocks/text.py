@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 MAX_TEXT = 30_000
@@ -33,6 +34,14 @@ def clean(value: object) -> str:
         elif unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn"):
             kept.append(char)
     return "".join(kept)[:MAX_TEXT].strip()
+
+
+_TOKEN = re.compile(r"[^\s\"']{20,}")
+
+
+def said(value: object, limit: int = 120) -> str:
+    """What a service said, on one line. It may repeat what it was sent: nothing that could be a key is handed on."""
+    return one_line(_TOKEN.sub("…", clean(value)), limit)
 
 
 def one_line(value: object, limit: int = 100) -> str:

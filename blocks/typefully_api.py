@@ -11,7 +11,7 @@ from typing import Any, Literal
 import httpx
 
 from blocks.calls import CallError, NoAnswerError, NotSentError, outcome, server_time
-from blocks.text import one_line
+from blocks.text import one_line, said
 
 PAGE = 50
 """The most that Typefully gives at a time."""
@@ -167,5 +167,5 @@ def _draft(item: Mapping[str, Any]) -> TypefullyDraft:
         updated=updated if updated.tzinfo else updated.replace(tzinfo=UTC),
         x_url=str(item.get("x_published_url") or ""),
         link=one_line(item.get("private_url"), 200),
-        trouble=one_line(_dict(trouble).get("message") or trouble, 120),
+        trouble=said(_dict(trouble).get("message") or trouble),
     )
