@@ -71,9 +71,7 @@ class TypefullyPublisher(Publisher):
         ge=0,
         description="Seconds that one piece of work may wait in all: until it is out, or for a limit.",
     )
-    poll: float = Field(
-        default=2, gt=0, description="Seconds between two looks whether it is out; fewer at first."
-    )
+    poll: float = Field(default=2, gt=0, description="Seconds between two looks whether it is out; fewer at first.")
 
     def find(self, draft: Draft) -> Receipt | None:
         api, patience = self._api(), Patience(self.max_wait)

@@ -19,6 +19,10 @@ from tests import exports
 NOW = datetime(2024, 1, 15, 20, 0, tzinfo=UTC)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--publish", action="store_true", help="let the live tests post on X, and delete it again")
+
+
 @pytest.fixture(scope="session")
 def prefect_server() -> Iterator[None]:
     """A Prefect server on an empty database. It takes 12 s to start: once a session, for those who ask."""

@@ -210,6 +210,12 @@ class Spreadsheet:
         _set_properties(tab, properties)
         return {"addSheet": {"properties": tab.properties(len(self.tabs) - 1)}}
 
+    def _delete_sheet(self, body: dict[str, Any]) -> None:
+        tab = self._by_id(body["sheetId"])
+        if len(self.tabs) == 1:
+            raise RefusedError("You can't remove all the sheets in a document.")
+        self.tabs.remove(tab)
+
     def _update_sheet_properties(self, body: dict[str, Any]) -> None:
         if not body.get("fields"):
             raise RefusedError("At least one field must be listed in 'fields'.")

@@ -110,6 +110,7 @@ class TypefullyServer(Service):
             (f"POST {_DRAFTS}", self._create),
             (rf"GET {_DRAFTS}/\d+", self._get),
             (rf"PATCH {_DRAFTS}/\d+", self._change),
+            (rf"DELETE {_DRAFTS}/\d+", self._delete),
         ]
         for pattern, answer in routes:
             if re.fullmatch(pattern, call.what):
@@ -172,6 +173,13 @@ class TypefullyServer(Service):
     def _get(self, call: Call) -> Answer:
         held = self._held(call)
         return Answer(200, self._shown(held)) if held else self.error(404, "Draft not found")
+
+    def _delete(self, call: Call) -> Answer:
+        held = self._held(call)
+        if held is None:
+            return self.error(404, "Not found")
+        self.drafts.remove(held)
+        return Answer(204)
 
     def _held(self, call: Call) -> Held | None:
         return next((held for held in self.drafts if str(held.id) == call.path.split("/")[-1]), None)

@@ -159,6 +159,10 @@ class XServer(Service):
             "GET /2/users/me": self._me,
             f"GET /2/users/{USER_ID}/tweets": self._timeline,
         }
+        gone = re.fullmatch(r"DELETE /2/tweets/(\d+)", call.what)
+        if gone:
+            self.posts = [posted for posted in self.posts if posted.id != gone[1]]
+            return Answer(200, {"data": {"deleted": True}})
         if call.what not in routes:
             return self.error(404, "Not Found")
         if self.credits <= 0:
