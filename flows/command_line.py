@@ -37,6 +37,17 @@ def _say(mark: str, text: str) -> None:
     print(textwrap.fill(text, 78, initial_indent=f"{mark} ", subsequent_indent="   ", break_on_hyphens=False))
 
 
+def _print_field(name: str, value: str) -> None:
+    """A field and its value. A path is not broken: people copy it."""
+    first, rest = " " * 5, " " * 7
+    line = f"{name}: {value}"
+    print(
+        textwrap.fill(
+            line, 78, initial_indent=first, subsequent_indent=rest, break_long_words=False, break_on_hyphens=False
+        )
+    )
+
+
 def _setup() -> int:
     import blocks
     from blocks.loading import save
@@ -50,7 +61,7 @@ def _setup() -> int:
         _say("✅", f"{block.get_block_type_slug()}/{BLOCK_NAME}")
         for field in type(block).model_fields:
             shown = str(getattr(block, field))
-            print(textwrap.fill(f"{field}: {shown}", 78, initial_indent="     ", subsequent_indent="       "))
+            _print_field(field, shown)
     for line in environment.not_yet():
         _say("⚠️ ", line)
     print("Saved. Next: daily-pipeline --test")
