@@ -20,6 +20,15 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
+def was_interrupted(error: BaseException | None) -> bool:
+    """Whether an error came of a Ctrl-C: one between two steps becomes an error of Prefect's own on the way."""
+    while error is not None:
+        if isinstance(error, KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 class Steps:
     """Runs steps and notes in the day which of them failed, and why."""
 
@@ -31,7 +40,9 @@ class Steps:
         given: Any = [arg if isinstance(arg, _PLAIN) else quote(arg) for arg in args]
         try:
             return step(*given, **kwargs)
-        except Exception as error:  # noqa: BLE001 - a step that fails never ends the day
+        except Exception as error:  # A step that fails never ends the day.
+            if was_interrupted(error):
+                raise KeyboardInterrupt from error
             self._day.failed.setdefault(step.name, reason(error))
             if not isinstance(error, PipelineError):
                 get_run_logger().debug("step %s", step.name, exc_info=True)

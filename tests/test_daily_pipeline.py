@@ -363,3 +363,18 @@ def test_what_may_succeed_is_tried_again(house: House, tmp_path: Path) -> None:
     assert house.run(ledger=busy).is_completed()
     timer.join()
     blocker.close()
+
+
+def test_a_ctrl_c_that_prefect_turns_into_an_error_is_still_one() -> None:
+    from flows.steps import was_interrupted
+
+    def interrupted() -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise ValueError("Task run is not set")
+
+    with pytest.raises(ValueError, match="not set") as caught:
+        interrupted()
+    assert was_interrupted(caught.value)
+    assert not was_interrupted(ValueError("Task run is not set"))
