@@ -28,16 +28,21 @@ class NoAnswerError(CallError):
     """The request went out, and no usable answer came back: it may have been done."""
 
 
+_TIMES = {"date", "retry-after"}
+
+
 class RefusedError(CallError):
     """The service answered that it will not: it was not done.
 
-    `words` are the service's own, on one line. The names of `headers` are in lower case.
+    `words` are the service's own, on one line. `headers` are those that tell of limits and times, their names in
+    lower case: another may repeat what was sent.
     """
 
     def __init__(self, status: int, words: str, headers: Mapping[str, str]) -> None:
         super().__init__(f"{status} {words}".strip())
         self.status, self.words = status, words
-        self.headers = {name.lower(): value for name, value in headers.items()}
+        small = {name.lower(): value for name, value in headers.items()}
+        self.headers = {name: value for name, value in small.items() if name in _TIMES or "limit" in name}
 
 
 REPEATED = {301, 307, 308}

@@ -14,6 +14,10 @@ from blocks.errors import PermanentError, TransientError
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 10.0
 _TOO_MANY = 429
+_NO_ACCESS = {
+    403: "the bot may not see it (403): give its role View Channel and Read Message History here",
+    404: "there is no such channel (404): check DISCORD_CHANNEL_ID",
+}
 
 
 class NoAccessError(PermanentError):
@@ -89,25 +93,24 @@ class DiscordApi:
             else:
                 self._left -= max(0.0, time.monotonic() - began - self._timeout)
                 return answer
+            # Raised out here: the library's errors hold what Discord said, which may be what it was sent.
+            if isinstance(wait, PermanentError):
+                raise wait
             self._left -= wait + max(0.0, time.monotonic() - began - self._timeout)
             if self._left < 0:
-                raise TransientError(f"{why}, and waiting did not help: the next run reads on from here.") from None
+                raise TransientError(f"{why}, and waiting did not help: the next run reads on from here.")
             await asyncio.sleep(wait)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
-    def _wait(self, error: Exception, pause: float) -> float:
-        """Seconds to wait before another try. Raises where no other try makes sense."""
+    def _wait(self, error: Exception, pause: float) -> float | PermanentError:
+        """Seconds to wait before another try, or the error to raise where no other try makes sense."""
         if isinstance(error, LoginFailure) or getattr(error, "status", 0) == 401:
-            raise PermanentError(
+            return PermanentError(
                 "Discord refuses the bot's token (401): make a new one in the Developer Portal (Bot, Reset Token), "
                 "set DISCORD_TOKEN, run daily-pipeline --setup."
-            ) from None
-        if isinstance(error, Forbidden):
-            raise NoAccessError(
-                "the bot may not see it (403): give its role View Channel and Read Message History here"
-            ) from None
-        if isinstance(error, NotFound):
-            raise NoAccessError("there is no such channel (404): check DISCORD_CHANNEL_ID") from None
+            )
+        if isinstance(error, Forbidden | NotFound):
+            return NoAccessError(_NO_ACCESS[error.status])
         if isinstance(error, RateLimited):
             return error.retry_after
         if isinstance(error, HTTPException) and error.status == _TOO_MANY:
@@ -115,4 +118,4 @@ class DiscordApi:
             return float(hint) if hint.replace(".", "", 1).isdecimal() else _LONGEST_PAUSE
         if isinstance(error, DiscordServerError) or getattr(error, "status", 0) >= 500:
             return pause
-        raise PermanentError(f"Discord refuses the request ({getattr(error, 'status', '?')}).") from None
+        return PermanentError(f"Discord refuses the request ({getattr(error, 'status', '?')}).")

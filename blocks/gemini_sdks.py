@@ -6,6 +6,7 @@ which of them is used, nor any of their types.
 
 from __future__ import annotations
 
+import logging
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -290,9 +291,14 @@ def _old(key: str, url: str, model: str, timeout: float) -> Gemini:
 
 # google-genai: maintained, and an extra
 
+_TALKATIVE = ("httpcore.http11", "httpcore2.http11")
+"""Loggers that print the headers of every answer at level DEBUG: one may repeat the key."""
+
 
 def _new(key: str, url: str, model: str, timeout: float) -> Gemini:
     genai = library("google-genai")
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.INFO)
     import httpx
     from google.genai import errors, types
 

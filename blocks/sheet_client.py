@@ -9,6 +9,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from blocks.errors import PermanentError, TransientError
@@ -62,14 +63,15 @@ def _http(key: Mapping[str, Any], api_url: str, timeout: float) -> HTTPClient:
         def request(self, method: str, endpoint: str, *args: Any, **more: Any) -> Response:
             return super().request(method, endpoint.replace(GOOGLE, api_url, 1), *args, **more)
 
-    try:
+    account = None
+    with suppress(ValueError, GoogleAuthError):
         service_url(str(key.get("token_uri", "")))
         account = Account.from_service_account_info(dict(key), scopes=[_SCOPE])  # type: ignore[no-untyped-call]
-    except (ValueError, GoogleAuthError):
+    if account is None:
         raise PermanentError(
             "The service account's key is not sound: download it again as JSON, name it in "
             "GOOGLE_SERVICE_ACCOUNT_FILE, run daily-pipeline --setup."
-        ) from None
+        )
     client = Client(account, session=AuthorizedSession(account, refresh_timeout=timeout))
     client.set_timeout(timeout)
     return client
@@ -167,20 +169,24 @@ class SheetClient:
         from gspread.exceptions import APIError
         from requests import RequestException
 
+        problem: Exception
         try:
             return call()
         except APIError as error:
-            raise self._translated(error.response.status_code, error.error, error.response.headers) from None
+            problem = self._translated(error.response.status_code, error.error, error.response.headers)
         except RefreshError as error:
             if error.retryable:
-                raise TransientError("Google's token service does not answer: try again later.") from None
-            raise PermanentError(
-                "Google refuses the service account's key (it was deleted, or the clock is wrong): make a new key, "
-                "name it in GOOGLE_SERVICE_ACCOUNT_FILE, run daily-pipeline --setup."
-            ) from None
+                problem = TransientError("Google's token service does not answer: try again later.")
+            else:
+                problem = PermanentError(
+                    "Google refuses the service account's key (it was deleted, or the clock is wrong): make a new key, "
+                    "name it in GOOGLE_SERVICE_ACCOUNT_FILE, run daily-pipeline --setup."
+                )
         except (RequestException, TransportError, ValueError) as error:
             kind = type(error).__name__
-            raise TransientError(f"Google Sheets gave no whole answer ({kind}): try again later.") from None
+            problem = TransientError(f"Google Sheets gave no whole answer ({kind}): try again later.")
+        # Raised out here: the libraries' errors hold requests and what was answered, which may repeat the token.
+        raise problem
 
     def _translated(self, status: int, error: Mapping[str, Any], headers: Mapping[str, str]) -> Exception:
         message = said(error.get("message"), 160)
@@ -254,7 +260,8 @@ class _Chunks:
 def _values(response: Response) -> Iterator[str]:
     from requests import RequestException
 
-    try:
+    whole = False
+    with suppress(BrokenJSONError, RequestException):
         reader = Reader(cast("TextIO", _Chunks(response)))
         for key in members(reader):
             if key == "values" and reader.peek() == "[":
@@ -262,5 +269,6 @@ def _values(response: Response) -> Iterator[str]:
                     yield str(row[0]) if isinstance(row, list) and row else ""
             else:
                 reader.value()
-    except (BrokenJSONError, RequestException):
-        raise TransientError("Google Sheets broke off while the archive was read: try again later.") from None
+        whole = True
+    if not whole:
+        raise TransientError("Google Sheets broke off while the archive was read: try again later.")

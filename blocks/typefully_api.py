@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -52,10 +53,15 @@ class SocialSet:
     name: str
 
 
+_TALKATIVE = "httpcore.http11"
+"""A logger that prints the headers of every answer at level DEBUG: one may repeat the key."""
+
+
 class TypefullyApi:
     """The calls we make of Typefully. All raise `CallError`; none is repeated here."""
 
     def __init__(self, key: str, api_url: str, timeout: float) -> None:
+        logging.getLogger(_TALKATIVE).setLevel(logging.INFO)
         self._headers = {"Authorization": f"Bearer {key}", "Accept": "application/json"}
         self._url, self._timeout = f"{api_url}/v2", timeout
 

@@ -66,7 +66,8 @@ class XPublisher(Publisher):
         ```
     """
 
-    model_config = ConfigDict(extra="forbid")
+    # A field that is refused is named, and what was put into it is not shown: it may be a secret.
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
     _block_type_name = "X Account"
     _block_type_slug = "x-account"

@@ -156,12 +156,16 @@ def _lacking(found: Mapping[str, str]) -> list[str]:
 
 def _account(file: Path) -> dict[str, Any]:
     """The service account's key. Raises ValueError with what is wrong with the file."""
+    key, problem = None, ""
     try:
         key = json.loads(file.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ValueError(f"cannot be read ({error.strerror})") from None
+        problem = f"cannot be read ({error.strerror})"
     except ValueError:
-        raise ValueError("is not JSON") from None
+        problem = "is not JSON"
+    # Raised out here: the decoder's error holds the whole file.
+    if problem:
+        raise ValueError(problem)
     if not isinstance(key, dict) or key.get("type") != "service_account" or "private_key" not in key:
         raise ValueError("is not a service account's key: it has no private_key")
     return key

@@ -173,3 +173,11 @@ def test_a_key_file_that_cannot_be_is_named(tmp_path: Path, text: str) -> None:
         file.write_text(text)
     with pytest.raises(PermanentError, match="GOOGLE_SERVICE_ACCOUNT_FILE"):
         environment.read(tmp_path / ".env", {"GOOGLE_SHEETS_ID": "abcd", "GOOGLE_SERVICE_ACCOUNT_FILE": str(file)})
+
+
+def test_the_error_about_a_broken_key_file_does_not_hold_it(tmp_path: Path) -> None:
+    """A JSON decoder's error carries the whole document along."""
+    (tmp_path / "key.json").write_text('{"private_key": "marked-secret",')
+    with pytest.raises(ValueError, match="is not JSON") as caught:
+        environment._account(tmp_path / "key.json")
+    assert caught.value.__context__ is None
