@@ -203,6 +203,16 @@ def row_of_draft(draft: Draft) -> Row:
     }
 
 
+def cells_of_posts(draft: Draft) -> Row:
+    """What becomes of a draft's posts, as far as they are `drafted`. No cells: they stay as they are."""
+    if draft.status is DraftStatus.PUBLISHED:
+        receipt = draft.link or ", ".join(draft.published_ids)
+        return {"Status": PostStatus.PUBLISHED.value, "Publication Receipt": receipt}
+    if draft.status is DraftStatus.REJECTED:
+        return {"Status": PostStatus.ANALYZED.value, "Draft ID": ""}
+    return {}
+
+
 def draft_of_row(row: Mapping[str, str]) -> Draft:
     """The draft that a row of Drafts holds. Raises ValueError for a cell that cannot be."""
     if not _DRAFT_ID.fullmatch(row["Draft ID"]):  # It names files and titles: nothing else may pass.

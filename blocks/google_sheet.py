@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from prefect.blocks.fields import SecretDict
 from pydantic import ConfigDict, Field, HttpUrl, PrivateAttr
@@ -29,8 +31,9 @@ from blocks.records import (
 from blocks.service_url import ServiceUrl
 from blocks.sheet_book import Book, Tab, Value, letters, quoted, rows_of, to_text
 from blocks.sheet_client import GOOGLE, ForbiddenError, MissingTabError, SheetClient, connect
-from blocks.sheet_journal import NOTHING, Change, Plan, Unfinished
+from blocks.sheet_journal import NOTHING, Change, Plan, Unfinished, Writer
 from blocks.sheet_layout import add_headers, missing_headers, new_tabs
+from blocks.sheet_lock import SheetLock, TakenOverError
 from blocks.sqlite_ledger import SqliteLedger
 from blocks.text import one_line
 
@@ -46,6 +49,10 @@ class _Learnt:
     archived: int | None = None
     settled: str | None = None
     """The nonce of the last write, if it touched what it meant: its journal needs no look."""
+
+    asked: SheetLock | None = None
+    lock: SheetLock | None = None
+    """The lock that was asked for, and the one that is ours."""
 
 
 _LEARNT: dict[tuple[str, str], _Learnt] = {}
@@ -83,8 +90,13 @@ class GoogleSheet(Ledger):
     max_wait: float = Field(
         default=120, ge=0, description="Seconds to wait in all when Google says that there were too many calls."
     )
+    lock_patience: float = Field(
+        default=300, ge=1, description="Seconds without a sign of life after which a run counts as dead."
+    )
 
     _seen: Book | None = PrivateAttr(default=None)
+    _taken: Book | None = PrivateAttr(default=None)
+    """What came with the lock: the reading that `open` begins with."""
 
     # Reaching the sheet
 
@@ -104,12 +116,23 @@ class GoogleSheet(Ledger):
     def _titles(self) -> dict[str, str]:
         return {name: name for name in columns.TABS} | {"Posts": self.posts_tab, "Archive": self.archive_tab}
 
-    def _read(self) -> Book:
+    @property
+    def _writer(self) -> Writer:
+        return self._learnt.lock or self._client
+
+    def _ranges(self) -> list[str]:
         """Everything but the rows of the archive and of the runs, which only grow."""
         titles = self._titles()
         whole = [quoted(titles[name]) for name in ("Posts", "Drafts", "Channels")]
         heads = [f"{quoted(titles[name])}!1:1" for name in ("Archive", "Runs")]
-        sheets = self._client.read([*whole, *heads, f"{quoted(sheet_journal.TITLE)}!A1:A1"])
+        return [*whole, *heads, f"{quoted(sheet_journal.TITLE)}!A1:A1"]
+
+    def _read(self) -> Book:
+        return self._taken_in(self._client.read(self._ranges()))
+
+    def _taken_in(self, sheets: Sequence[dict[str, Any]]) -> Book:
+        """The reading that these tabs are."""
+        titles = self._titles()
         found = {sheet["properties"]["title"]: sheet for sheet in sheets}
 
         def tab(title: str, key: str, headers: tuple[str, ...]) -> Tab:
@@ -130,10 +153,10 @@ class GoogleSheet(Ledger):
         """What this block read last. A step has a block of its own, so it is moments old."""
         return self._seen or self._settled()
 
-    def _settled(self) -> Book:
+    def _settled(self, fresh: Book | None = None) -> Book:
         """A fresh reading, after whatever a dead run left half-done was put right."""
         for _ in range(_ROUNDS):
-            book = self._read()
+            book, fresh = fresh or self._read(), None
             nonce = sheet_journal.nonce_of(book)
             if nonce in ("", self._learnt.settled):
                 self._learnt.settled = nonce
@@ -169,7 +192,7 @@ class GoogleSheet(Ledger):
                 return
             try:
                 nonce = self._write(plan, book.journal)
-            except ForbiddenError:
+            except (ForbiddenError, TakenOverError):
                 raise
             except PermanentError:
                 # A row that was meant may be gone from the end of the grid. If it is something else, it stays so.
@@ -193,15 +216,45 @@ class GoogleSheet(Ledger):
 
     def _write(self, plan: Plan, journal: Tab, before: Unfinished = NOTHING) -> str | None:
         self._learnt.settled = None
-        nonce = sheet_journal.write(self._client, plan, journal, before)
+        nonce = sheet_journal.write(self._writer, plan, journal, before)
         self._learnt.settled = nonce
         return nonce
 
     # The moves
 
-    def open(self) -> dict[str, Bookmark]:
+    def take(self, run: str) -> str:
+        learnt = self._learnt
+        if learnt.lock and learnt.lock.run == run:
+            return ""
+        if learnt.asked is None or learnt.asked.run != run:
+            learnt.asked = SheetLock(self._client, run)
+        patience = timedelta(seconds=self.lock_patience)
         try:
-            book = self._settled()
+            held_by, sheets = learnt.asked.take(patience, self._ranges())
+        except MissingTabError:
+            held_by, sheets = learnt.asked.take(patience)
+        if not held_by:
+            learnt.lock = learnt.asked
+            with suppress(_IncompleteError):
+                self._taken = self._taken_in(sheets) if sheets else None
+        learnt.asked = None
+        return held_by
+
+    def stay(self) -> None:
+        lock = self._learnt.lock
+        if lock:
+            lock.stay()
+
+    def leave(self) -> None:
+        lock, self._learnt.lock = self._learnt.lock, None
+        if lock:
+            with suppress(TakenOverError):
+                lock.write(lock.release())
+
+    def open(self) -> dict[str, Bookmark]:
+        taken, self._taken = self._taken, None
+        try:
+            book = self._settled(taken)
         except (MissingTabError, _IncompleteError):
             self._furnish()
             book = self._settled()
@@ -227,7 +280,7 @@ class GoogleSheet(Ledger):
             sheets = self._client.read([quoted(title) for title in lacking]) if lacking else []
             requests += [r for sheet in sheets for r in missing_headers(sheet, wanted[sheet["properties"]["title"]])]
         if requests:
-            self._client.write(requests)
+            self._writer.write(requests)
 
     def _archived_ids(self) -> Iterator[str]:
         """The archive's post ids as they come, by the column where the header was seen last."""
@@ -338,7 +391,7 @@ class GoogleSheet(Ledger):
     def move_draft(self, draft: Draft, expected: DraftStatus) -> bool:
         row = columns.row_of_draft(draft)
         cells = {header: row[header] for header in ("Status", "Published IDs", "Link", "Note")}
-        receipt = {"Status": PostStatus.PUBLISHED.value, "Publication Receipt": draft.link or row["Published IDs"]}
+        fate = columns.cells_of_posts(draft)
         moved = False
 
         def plan(book: Book, again: bool) -> Plan:
@@ -346,15 +399,15 @@ class GoogleSheet(Ledger):
             drafts, posts = book["Drafts"], book["Posts"]
             index = drafts.keyed().get(draft.id)
             status = "" if index is None else drafts.text(index, "Status")
-            is_out = again and draft.status is DraftStatus.PUBLISHED and status == draft.status.value
-            moved = index is not None and (status == expected.value or is_out)
+            is_so = again and bool(fate) and status == draft.status.value
+            moved = index is not None and (status == expected.value or is_so)
             if not moved or index is None:
                 return Plan()
-            change = Change(drafts, {} if is_out else {index: cells}, expect=("Status", expected.value))
+            change = Change(drafts, {} if is_so else {index: cells}, expect=("Status", expected.value))
             out = Change(posts, expect=("Status", PostStatus.DRAFTED.value))
-            if draft.status is DraftStatus.PUBLISHED:
+            if fate:
                 mine = (i for i in posts.keyed().values() if posts.text(i, "Draft ID") == draft.id)
-                out.cells = {i: receipt for i in mine if posts.text(i, "Status") == PostStatus.DRAFTED.value}
+                out.cells = {i: fate for i in mine if posts.text(i, "Status") == PostStatus.DRAFTED.value}
             return Plan([change, out])
 
         self._carry_out(plan, self._seen)
@@ -391,14 +444,22 @@ class GoogleSheet(Ledger):
         return Archived(len(moved), total)
 
     def add_run(self, report: RunReport) -> None:
-        row = columns.row_of_run(report)
         book = self._learnt.book or self._settled()
         runs = book["Runs"]
         column = f"{quoted(runs.title)}!{letters(runs.places['Run ID'])}:{letters(runs.places['Run ID'])}"
+        row = runs.append([columns.row_of_run(report)])
         # Nothing was touched since the last write was found right: its journal has served.
         requests = sheet_journal.clear(book.journal) if self._learnt.settled is not None else []
-        sheets = self._client.write([*requests, *runs.append([row])], [column])
-        same = [i for i, cells in enumerate(rows_of(sheets[0])) if cells and to_text(cells[0]) == report.run_id]
+        lock = self._learnt.lock
+        try:
+            sheets = self._writer.write([*requests, *row, *(lock.release() if lock else [])], [column])
+        except TakenOverError:
+            # An earlier try, of which no answer came, wrote it and let go; or this run is not awaited any more.
+            sheets = self._client.read([column])
+            if not _places(sheets[0], report.run_id):
+                sheets = self._client.write(row, [column])
+        self._learnt.lock = None
+        same = _places(sheets[0], report.run_id)
         if len(same) > 1:
             self._drop(same[:-1])
 
@@ -438,6 +499,11 @@ class GoogleSheet(Ledger):
             f"the sheet may be written; {'tabs to be made: ' + ', '.join(missing) if missing else 'all tabs are there'}"
         )
         return [Check("ledger", True, one_line(found, 200))]
+
+
+def _places(column: dict[str, Any], text: str) -> list[int]:
+    """The rows of a column that hold a text."""
+    return [index for index, cells in enumerate(rows_of(column)) if cells and to_text(cells[0]) == text]
 
 
 class _IncompleteError(PermanentError):

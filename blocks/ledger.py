@@ -57,6 +57,24 @@ class Ledger(Block):
     Each method is one move: it happens whole or not at all, and may be repeated. All raise `PipelineError`.
     """
 
+    def take(self, run: str) -> str:
+        """Take the ledger for a run: no other has it meanwhile, on whatever machine. It comes before `open`.
+
+        Args:
+            run: who asks, in words for people; the same again is the same run.
+
+        Returns:
+            Empty if it is ours now; else who has it, and when that gives way. A dead run gives way by itself.
+        """
+        raise NotImplementedError
+
+    def stay(self) -> None:
+        """Give a sign of life: without one for a few minutes, the ledger goes to the next run that asks."""
+
+    def leave(self) -> None:
+        """Let the next run in, if this one still has the ledger. `add_run` may have done so already."""
+        raise NotImplementedError
+
     def open(self) -> dict[str, Bookmark]:
         """Make the tabs that are missing, and return the bookmarks by channel id."""
         raise NotImplementedError
@@ -102,7 +120,8 @@ class Ledger(Block):
     def move_draft(self, draft: Draft, expected: DraftStatus) -> bool:
         """Write a draft's status, published ids, link and note, if its status is still the expected one.
 
-        A draft that becomes `published` takes its posts along, with the receipt.
+        A draft that becomes `published` takes its posts along, with the receipt; one that becomes `rejected` lets
+        them go: they are `analyzed` again. It may have been so before, by a person's hand: then only its posts move.
 
         Returns:
             False if somebody else moved it meanwhile: nothing is changed then.

@@ -10,6 +10,8 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from blocks.errors import PermanentError, TransientError
@@ -104,7 +106,16 @@ class SheetClient:
         self._email = one_line(key.get("client_email"), 120)
         self._id = spreadsheet_id
         self._http = _http(key, api_url, timeout)
+        self._http.session.hooks["response"].append(self._note_time)
         self._max_wait = max_wait
+        self._told: tuple[datetime, float] | None = None
+
+    def now(self) -> datetime:
+        """The time by the clock of Google's last answer; before the first one, by our own."""
+        if self._told is None:
+            return datetime.now(UTC)
+        at, since = self._told
+        return at + timedelta(seconds=time.monotonic() - since)
 
     def read(self, ranges: Sequence[str]) -> list[dict[str, Any]]:
         """The tabs that the ranges lie in, with the cells of these ranges; without ranges, the tabs alone."""
@@ -159,6 +170,11 @@ class SheetClient:
         return True
 
     # The machinery
+
+    def _note_time(self, response: Response, *_: object, **__: object) -> None:
+        with suppress(ValueError, TypeError):
+            at = parsedate_to_datetime(response.headers.get("Date", ""))
+            self._told = at.astimezone(UTC), time.monotonic()
 
     def _streaming(self) -> _Streaming:
         return _Streaming(self._http)

@@ -16,16 +16,23 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from blocks.errors import TransientError
 from blocks.sheet_book import Book, Tab, Value, letters, quoted, to_text
-from blocks.sheet_client import SheetClient
 
 TITLE = "daily-pipeline journal"
 _TOUCHED = "row "
 """What stands before the key of a row that is touched: some rows have none."""
+
+
+class Writer(Protocol):
+    """What carries out a batch: the client, or the lock that its writes go through."""
+
+    def write(self, requests: Sequence[Mapping[str, Any]], ranges: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """Carry out requests, all or none, and give the cells of the ranges."""
+        ...
 
 
 @dataclass(slots=True)
@@ -221,11 +228,11 @@ def _copy(tab: Tab, top: int, bottom: int, journal: Tab, to: int) -> dict[str, A
     return {"copyPaste": {"source": source, "destination": target, "pasteType": "PASTE_VALUES"}}
 
 
-def write(client: SheetClient, plan: Plan, journal: Tab, before: Unfinished = NOTHING) -> str | None:
+def write(writer: Writer, plan: Plan, journal: Tab, before: Unfinished = NOTHING) -> str | None:
     """Carry out a plan as one request.
 
     Args:
-        client: the sheet.
+        writer: what carries it out.
         plan: what to do.
         journal: the journal's tab.
         before: the writes that this one undoes.
@@ -236,7 +243,7 @@ def write(client: SheetClient, plan: Plan, journal: Tab, before: Unfinished = NO
     """
     changes = [change for change in plan.changes if change.touched]
     if not changes:
-        client.write(plan.appends)
+        writer.write(plan.appends)
         return ""
     nonce = before.nonce or uuid4().hex[:12]
     # Column A, and of each section its header row and the columns that tell which rows they are.
@@ -250,7 +257,7 @@ def write(client: SheetClient, plan: Plan, journal: Tab, before: Unfinished = NO
             column = letters(change.tab.places[header] + 1)
             ranges.append(f"{title}!{column}{at + 1}:{column}{last}")
         at = last + 1
-    shown = _assembled(client.write(_requests(plan, journal, nonce, before), ranges))
+    shown = _assembled(writer.write(_requests(plan, journal, nonce, before), ranges))
     sections = _sections(shown[kept:])
     if len(sections) != len(changes):
         raise TransientError("Google Sheets did not show what it wrote: the next try looks again.")

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from pydantic import ConfigDict, Field, HttpUrl
@@ -44,6 +44,10 @@ def _upsert(db: sqlite3.Connection, table: str, row: Mapping[str, str]) -> None:
 def _update(db: sqlite3.Connection, table: str, row: Mapping[str, str], where: str, *values: str) -> int:
     sets = ", ".join(f'"{header}" = ?' for header in row)
     return db.execute(f'UPDATE "{table}" SET {sets} WHERE {where}', (*row.values(), *values)).rowcount
+
+
+_HELD: dict[Path, tuple[str, sqlite3.Connection]] = {}
+"""The ledgers that runs of this process have: by whom, and the transaction that keeps others out."""
 
 
 class SqliteLedger(Ledger):
@@ -95,14 +99,61 @@ class SqliteLedger(Ledger):
                 db.execute("ROLLBACK")
             db.close()
 
-    def open(self) -> dict[str, Bookmark]:
+    def _made_folder(self) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise PermanentError(f"The ledger's folder {self.path.parent} cannot be made: {error.strerror}.") from error
+
+    def take(self, run: str) -> str:
+        # A transaction on a file beside the ledger, open as long as the run lasts. The operating system ends it
+        # with the process, however that dies: no clock and no sign of life are needed.
+        path = self.path.absolute()
+        if path in _HELD and _HELD[path][0] == run:
+            return ""
+        self._made_folder()
+        beside = path.with_name(f"{path.name}.lock")
+        try:
+            db = sqlite3.connect(beside, timeout=0, isolation_level=None, check_same_thread=False)
+            try:
+                db.execute("BEGIN EXCLUSIVE")
+            except sqlite3.OperationalError as error:
+                db.close()
+                if "locked" not in str(error):
+                    raise
+                return self._holder()
+        except sqlite3.Error as error:
+            raise PermanentError(f"The file {beside} cannot be used ({error}): check LEDGER_PATH.") from error
+        _HELD[path] = run, db
+        return ""
+
+    def _holder(self) -> str:
+        row = None
+        if self.path.exists():
+            with self._connect() as db:
+                there = db.execute("SELECT 1 FROM sqlite_master WHERE name = 'Lock'").fetchone()
+                row = db.execute('SELECT "Run", "Since" FROM "Lock"').fetchone() if there else None
+        return f"{row['Run']} works on it since {row['Since']}" if row else "it has just begun"
+
+    def _note_holder(self, db: sqlite3.Connection) -> None:
+        """Who has the ledger, for those who ask meanwhile."""
+        run, _ = _HELD.get(self.path.absolute(), ("", None))
+        if run:
+            db.execute('CREATE TABLE IF NOT EXISTS "Lock" ("Run", "Since")')
+            db.execute('DELETE FROM "Lock"')
+            db.execute('INSERT INTO "Lock" VALUES (?, ?)', (run, columns.stamp(datetime.now(UTC))))
+
+    def leave(self) -> None:
+        _, db = _HELD.pop(self.path.absolute(), ("", None))
+        if db:
+            db.close()
+
+    def open(self) -> dict[str, Bookmark]:
+        self._made_folder()
+        try:
             with sqlite3.connect(self.path, timeout=self.busy_timeout) as db:
                 db.execute("PRAGMA journal_mode = WAL")
             db.close()
-        except OSError as error:
-            raise PermanentError(f"The ledger's folder {self.path.parent} cannot be made: {error.strerror}.") from error
         except sqlite3.Error as error:
             raise PermanentError(f"The ledger {self.path} is not a sound SQLite file: {error}.") from error
         with self._connect() as db:
@@ -117,6 +168,7 @@ class SqliteLedger(Ledger):
                     if header not in have:
                         db.execute(f'ALTER TABLE "{table}" ADD COLUMN "{header}" TEXT NOT NULL DEFAULT \'\'')
             db.execute('CREATE INDEX IF NOT EXISTS posts_by_status ON "Posts" ("Status")')
+            self._note_holder(db)
             rows = db.execute('SELECT * FROM "Channels"').fetchall()
         bookmarks = readable(map(dict, rows), columns.bookmark_of_row)
         return {bookmark.channel_id: bookmark for bookmark in bookmarks}
@@ -203,10 +255,9 @@ class SqliteLedger(Ledger):
             where = '"Draft ID" = ? AND "Status" = ?'
             if not _update(db, "Drafts", cells, where, draft.id, expected.value):
                 return False
-            if draft.status is DraftStatus.PUBLISHED:
-                receipt = draft.link or ", ".join(draft.published_ids)
-                out = {"Status": PostStatus.PUBLISHED.value, "Publication Receipt": receipt}
-                _update(db, "Posts", out, '"Draft ID" = ? AND "Status" = \'drafted\'', draft.id)
+            posts = columns.cells_of_posts(draft)
+            if posts:
+                _update(db, "Posts", posts, '"Draft ID" = ? AND "Status" = \'drafted\'', draft.id)
         return True
 
     def archive(self, done: Collection[PostStatus], at: datetime) -> Archived:

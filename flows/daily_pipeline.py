@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from socket import gethostname
 from tempfile import TemporaryDirectory
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -27,7 +28,7 @@ from tasks.archive import archive, done_statuses
 from tasks.dedupe import dedupe
 from tasks.draft import draft
 from tasks.fetch import fetch
-from tasks.open_ledger import open_ledger
+from tasks.open_ledger import kept, open_ledger
 from tasks.publish import publish
 from tasks.rehearse import rehearse
 from tasks.report import STEPS, Day, write_report
@@ -48,6 +49,8 @@ class Plan:
     lookback_days: float
     publish_mode: PublishMode
     day: date
+    run: str
+    """Who asks for the ledger, in words for people."""
 
 
 def _run_name() -> str:
@@ -69,13 +72,16 @@ def _rehearsal(steps: Steps, plan: Plan, dry_run: bool) -> Iterator[None]:
         yield
 
 
-def _through_the_day(steps: Steps, plan: Plan, day: Day) -> None:
+def through_the_day(steps: Steps, plan: Plan, day: Day) -> None:
     """The seven steps. Each may fail; what it did not do, the next run finds in the ledger."""
-    bookmarks = steps.run(open_ledger, plan.ledger)
-    if bookmarks is None:
+    opened = steps.run(open_ledger, plan.ledger, plan.run)
+    if opened is None:
+        return
+    if opened.held_by:
+        day.held_by = opened.held_by
         return
 
-    day.fetched = steps.run(fetch, plan.source, bookmarks, plan.fetch_limit, plan.lookback_days)
+    day.fetched = steps.run(fetch, plan.source, opened.bookmarks, plan.fetch_limit, plan.lookback_days)
     if day.fetched:
         day.fresh = steps.run(dedupe, plan.ledger, day.fetched.posts)
     else:
@@ -102,8 +108,10 @@ def _through_the_day(steps: Steps, plan: Plan, day: Day) -> None:
     day.archived = steps.run(archive, plan.ledger, done)
 
 
-def _final_state(failed: list[str]) -> State[Any]:
+def _final_state(failed: list[str], held_by: str) -> State[Any]:
     """A plain state name, because Prefect's automations match on names; the detail is in the message."""
+    if held_by:
+        return Completed(name="Skipped", message=f"Another run has the ledger: {held_by}.")
     if not failed:
         return Completed(message="All steps done.")
     if "ledger" in failed:
@@ -150,17 +158,18 @@ def daily_pipeline(
         lookback_days=saved.lookback_days if lookback_days is None else lookback_days,
         publish_mode=publish_mode or saved.publish_mode,
         day=day or local_start.date(),
+        run=f"{flow_run.name} ({str(flow_run.id)[:8]}) on {gethostname()}",
     )
     result = Day(
         run_id=str(flow_run.id), started=local_start.astimezone(UTC), dry_run=dry_run, publisher=plan.publisher
     )
     steps = Steps(result)
     warm_up(plan.ledger, plan.source, plan.analyst, plan.publisher)
-    with _rehearsal(steps, plan, dry_run):
-        _through_the_day(steps, plan, result)
+    with _rehearsal(steps, plan, dry_run), kept(plan.ledger):
+        through_the_day(steps, plan, result)
         report = steps.run(write_report, plan.ledger, result, local_start, time.monotonic() - began)
     failed = report.failed_steps if report else [*result.failed]
-    return _final_state(failed)
+    return _final_state(failed, result.held_by)
 
 
 if __name__ == "__main__":

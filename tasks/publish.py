@@ -14,7 +14,7 @@ from blocks.ledger import Ledger
 from blocks.loading import load
 from blocks.pipeline_settings import PublishMode
 from blocks.publisher import Publisher
-from blocks.records import Draft, DraftStatus, Receipt
+from blocks.records import Draft, DraftStatus, PostStatus, Receipt
 from tasks.step import step
 
 STALE = timedelta(days=2)
@@ -30,14 +30,32 @@ class Published:
     problems: tuple[str, ...] = ()
 
 
-_Pending = tuple[DraftStatus, ...]
+_Statuses = tuple[DraftStatus, ...]
 
-_PENDING: dict[PublishMode, _Pending] = {
+_PENDING: dict[PublishMode, _Statuses] = {
     PublishMode.AUTO: (DraftStatus.PUBLISHING, DraftStatus.APPROVED, DraftStatus.FAILED, DraftStatus.PROPOSED),
     PublishMode.APPROVE: (DraftStatus.PUBLISHING, DraftStatus.APPROVED),
     PublishMode.DRAFT: (DraftStatus.PUBLISHING,),
 }
 """What a mode takes up. A draft that may be out already is looked after in every mode."""
+
+
+_OPEN: _Statuses = (DraftStatus.PROPOSED, DraftStatus.APPROVED, DraftStatus.FAILED)
+"""A draft of these is not out, or not wholly, and nobody is about to publish it."""
+
+
+def settle(book: Ledger, day: date) -> None:
+    """Let posts follow what became of their draft: by a person's hand, or because its time is over."""
+    for draft in book.drafts(*_OPEN):
+        if draft.day < day - STALE:
+            over = replace(draft, status=DraftStatus.REJECTED, note="Lapsed: it was not published within two days.")
+            if draft.published_ids:
+                over = replace(draft, status=DraftStatus.PUBLISHED, note=f"Only its first parts are out. {draft.note}")
+            book.move_draft(over, draft.status)
+    holding = {entry.draft_id for entry in book.entries(PostStatus.DRAFTED)}
+    for draft in book.drafts(DraftStatus.PUBLISHED, DraftStatus.REJECTED):
+        if draft.id in holding:
+            book.move_draft(draft, draft.status)
 
 
 def _attempt(book: Ledger, publisher: Publisher, draft: Draft) -> Receipt | None:
@@ -96,7 +114,7 @@ def publish(ledger: str, publisher: str, mode: PublishMode, day: date) -> Publis
         ledger: the ledger's block, as slug/name.
         publisher: the publisher's block, as slug/name.
         mode: which drafts may go out without a person.
-        day: today; drafts much older are left alone.
+        day: today; drafts much older have lapsed.
 
     Raises:
         TransientError: a draft is not out, and another try may succeed.
@@ -104,9 +122,8 @@ def publish(ledger: str, publisher: str, mode: PublishMode, day: date) -> Publis
     book, channel = load(Ledger, ledger), load(Publisher, publisher)
     receipts: list[tuple[Draft, Receipt]] = []
     problems: list[str] = []
+    settle(book, day)
     for draft in book.drafts(*_PENDING[mode]):
-        if draft.day < day - STALE and draft.status is not DraftStatus.PUBLISHING:
-            continue
         try:
             receipt = _attempt(book, channel, draft)
         except (PermanentError, UnclearError) as error:

@@ -56,6 +56,9 @@ class Day:
     publisher: str = ""
     """The publisher's block, as slug/name."""
 
+    held_by: str = ""
+    """Which other run has the ledger, so that this one did nothing."""
+
 
 def _count(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
@@ -157,6 +160,9 @@ def write(day: Day, seconds: float) -> RunReport:
     report = RunReport(day.run_id, day.started, seconds=seconds, cost=day.analyzed.cost if day.analyzed else 0.0)
     if "ledger" in day.failed:
         report.sections["Ledger"] = [Line(_BAD, day.failed["ledger"]), Line(_WARN, "Nothing was changed")]
+    elif day.held_by:
+        report.sections["Ledger"] = [Line(_WARN, f"Another run has the ledger: {day.held_by}")]
+        report.sections["Ledger"].append(Line(_OK, "Nothing was changed; that run does the day's work"))
     else:
         report.sections["Data Collection"] = _collection(day)
         report.sections["AI Analysis"] = _analysis(day)
@@ -179,6 +185,8 @@ def write(day: Day, seconds: float) -> RunReport:
     report.status = "SUCCESS"
     if report.failed_steps:
         report.status = "FAILED" if "ledger" in day.failed or len(report.failed_steps) == len(STEPS) else "PARTIAL"
+    if day.held_by:
+        report.status = "SKIPPED"
     report.counts = _counts(day)
     return report
 
@@ -213,7 +221,7 @@ def render(report: RunReport, started: datetime, *, dry_run: bool = False) -> st
             wrapped = Text(line.text).wrap(_CONSOLE, WIDTH - 6) or [Text("")]
             out += [f"{rest if at else first}{piece.plain.rstrip()}".rstrip() for at, piece in enumerate(wrapped)]
         out.append("")
-    mark = {"SUCCESS": _OK, "PARTIAL": "⚠️", "FAILED": _BAD}[report.status]
+    mark = {"SUCCESS": _OK, "PARTIAL": "⚠️", "FAILED": _BAD, "SKIPPED": "⚠️"}[report.status]
     failed = f" ({', '.join(report.failed_steps)} failed)" if report.failed_steps else ""
     out += [f"Overall Status: {mark} {report.status}{failed}", f"Runtime: {report.seconds:.1f} seconds", rule]
     return "\n".join(out)
@@ -236,6 +244,6 @@ def write_report(ledger: str, day: Day, local_start: datetime, seconds: float) -
     create_markdown_artifact(
         key="daily-report", markdown=f"```\n{fenced}\n```", description=f"{report.status} {local_start:%Y-%m-%d}"
     )
-    if "ledger" not in day.failed:
+    if "ledger" not in day.failed and not day.held_by:
         load(Ledger, ledger).add_run(report)
     return report

@@ -169,6 +169,8 @@ class Service:
     def __init__(self) -> None:
         self.calls: list[Call] = []
         self.latency = 0.0
+        self.skew = 0.0
+        """Seconds by which the service's clock is ahead of ours."""
         self.broken: list[BaseException] = []
         """Exceptions in `handle`: a mistake of the test server's own. Tests look that there are none."""
         self._planned: list[_Planned] = []
@@ -317,6 +319,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.close()
 
     do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _any
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string((time.time() if timestamp is None else timestamp) + self.owner.skew)
 
     def log_message(self, format: str, *args: object) -> None:
         """The calls are logged by the service itself."""
