@@ -5,7 +5,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 UV_VERSION := 0.13.9
 
-.PHONY: run test check bench services lock clean
+.PHONY: run test check bench services chaos lock clean
 .DEFAULT_GOAL := run
 
 run: $(READY)  ## the whole day on the sample export, with no account
@@ -25,6 +25,9 @@ services: $(READY)  ## the five services on this machine, to try everything with
 bench: $(READY)  ## times and memory, side by side
 	@$(BIN)/python -m scripts.bench
 	@$(BIN)/python -m scripts.bench_services
+
+chaos: $(READY)  ## every outside call of a day disturbed in every way, about 20 minutes
+	@$(BIN)/python -m scripts.chaos
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found. Install one, or name it: make PYTHON=/path/to/python3"; exit 1; }

@@ -8,6 +8,7 @@ import re
 import secrets
 import time
 from collections import deque
+from functools import cache
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
@@ -20,6 +21,12 @@ from tests.services.sheets_model import RefusedError, Spreadsheet, Tab, as_text,
 _RANGE = re.compile(
     r"(?:(?P<tab>'(?:[^']|'')+'|[^!']+)!)?(?:(?P<c1>[A-Za-z]*)(?P<r1>\d*)(?::(?P<c2>[A-Za-z]*)(?P<r2>\d*))?)?"
 )
+
+
+@cache
+def _key() -> rsa.RSAPrivateKey:
+    """The service account's key. To make one takes time: one a process."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
 
 
 class SheetsServer(Service):
@@ -38,7 +45,7 @@ class SheetsServer(Service):
         self.reads_per_minute = self.writes_per_minute = 60
         self.minute = 60.0
         self._used: dict[str, deque[float]] = {"Read": deque(), "Write": deque()}
-        self._key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        self._key = _key()
         self._tokens: set[str] = set()
         self.email = "pipeline@community-links.iam.gserviceaccount.com"
 
