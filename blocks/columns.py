@@ -58,7 +58,11 @@ DRAFTS = (
     "Link",
     "Note",
     "Content Hash",
+    "Publisher",
 )
+MOVED = ("Status", "Published IDs", "Link", "Note", "Publisher")
+"""What changes of a draft once it is made."""
+
 CHANNELS = ("Channel ID", "Name", "Last Message ID", "Last Read")
 RUNS = (
     "Run ID",
@@ -200,6 +204,7 @@ def row_of_draft(draft: Draft) -> Row:
         "Link": draft.link,
         "Note": draft.note,
         "Content Hash": draft.content_hash,
+        "Publisher": draft.publisher,
     }
 
 
@@ -229,6 +234,7 @@ def draft_of_row(row: Mapping[str, str]) -> Draft:
         published_ids=_list(row["Published IDs"]),
         link=row["Link"],
         note=row["Note"],
+        publisher=row["Publisher"],
     )
 
 

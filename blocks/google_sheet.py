@@ -390,7 +390,7 @@ class GoogleSheet(Ledger):
 
     def move_draft(self, draft: Draft, expected: DraftStatus) -> bool:
         row = columns.row_of_draft(draft)
-        cells = {header: row[header] for header in ("Status", "Published IDs", "Link", "Note")}
+        cells = {header: row[header] for header in columns.MOVED}
         fate = columns.cells_of_posts(draft)
         moved = False
 
@@ -478,7 +478,9 @@ class GoogleSheet(Ledger):
             return copy
         for name in ("Posts", "Drafts", "Channels"):
             tab = book[name]
-            copy.fill(name, (tab.row(index) for index in tab.keyed().values()))
+            rows = (tab.row(index) for index in tab.keyed().values())
+            # What is tried on the copy goes to another place than the real one, and may.
+            copy.fill(name, ({**row, "Publisher": ""} if name == "Drafts" else row for row in rows))
         copy.fill("Archive", ({"Post ID": post_id} for post_id in self._archived_ids() if post_id))
         return copy
 

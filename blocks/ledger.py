@@ -118,7 +118,7 @@ class Ledger(Block):
         raise NotImplementedError
 
     def move_draft(self, draft: Draft, expected: DraftStatus) -> bool:
-        """Write a draft's status, published ids, link and note, if its status is still the expected one.
+        """Write a draft's status, published ids, link, note and publisher, if its status is still the expected one.
 
         A draft that becomes `published` takes its posts along, with the receipt; one that becomes `rejected` lets
         them go: they are `analyzed` again. It may have been so before, by a person's hand: then only its posts move.

@@ -10,6 +10,11 @@ from blocks.records import Check, Draft, Receipt
 class Publisher(Block):
     """Base of the publishers. Members: `OutboxPublisher`, `XPublisher`, `TypefullyPublisher`."""
 
+    @property
+    def destination(self) -> str:
+        """Where it publishes, noted with a draft before it goes there: nobody else could find it again."""
+        return str(self.get_block_type_slug())
+
     def find(self, draft: Draft) -> Receipt | None:
         """Whether this draft is already out: its receipt, or None if it certainly is not.
 

@@ -187,6 +187,8 @@ class Draft:
     published_ids: tuple[str, ...] = ()
     link: str = ""
     note: str = ""
+    publisher: str = ""
+    """The destination of the publisher that was asked to publish it: what may be out is out there, nowhere else."""
 
     @property
     def text(self) -> str:

@@ -250,7 +250,7 @@ class SqliteLedger(Ledger):
 
     def move_draft(self, draft: Draft, expected: DraftStatus) -> bool:
         row = columns.row_of_draft(draft)
-        cells = {header: row[header] for header in ("Status", "Published IDs", "Link", "Note")}
+        cells = {header: row[header] for header in columns.MOVED}
         with self._connect() as db:
             where = '"Draft ID" = ? AND "Status" = ?'
             if not _update(db, "Drafts", cells, where, draft.id, expected.value):
@@ -292,7 +292,12 @@ class SqliteLedger(Ledger):
                 copy.close()
             except sqlite3.Error as error:
                 raise PermanentError(f"The ledger {self.path} cannot be copied: {error}.") from error
-        return SqliteLedger(path=path)
+        made = SqliteLedger(path=path)
+        made.open()
+        with made._connect() as db:
+            # What is tried on the copy goes to another place than the real one, and may.
+            db.execute('UPDATE "Drafts" SET "Publisher" = \'\'')
+        return made
 
     def check(self) -> list[Check]:
         folder = self.path.parent

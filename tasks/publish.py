@@ -58,14 +58,28 @@ def settle(book: Ledger, day: date) -> None:
             book.move_draft(draft, draft.status)
 
 
+_DECIDE = "look there, then set the draft's status in the Drafts tab to published or rejected"
+
+
+def _is_elsewhere(draft: Draft, here: str) -> bool:
+    """Whether some of it may be out by another publisher: this one could not find it, and would publish it again."""
+    may_be_out = draft.status is DraftStatus.PUBLISHING or bool(draft.published_ids)
+    return may_be_out and draft.publisher not in ("", here)
+
+
 def _attempt(book: Ledger, publisher: Publisher, draft: Draft) -> Receipt | None:
     """Publish one draft, or find that it is out. None: somebody else has it in hand.
 
     Raises:
         PipelineError: it is not out (`failed` in the ledger), or nobody can tell (`publishing` or `unsure`).
     """
-    under_way = replace(draft, status=DraftStatus.PUBLISHING)
+    here = publisher.destination
+    under_way = replace(draft, status=DraftStatus.PUBLISHING, publisher=here)
     receipt = None
+    if _is_elsewhere(draft, here):
+        problem = UndecidableError(f"It may be out by {draft.publisher}, and now {here} is set: {_DECIDE}.")
+        book.move_draft(replace(draft, status=DraftStatus.UNSURE, note=reason(problem)), draft.status)
+        raise problem
     if draft.status is DraftStatus.PUBLISHING:
         try:
             receipt = publisher.find(draft)
@@ -84,7 +98,7 @@ def _attempt(book: Ledger, publisher: Publisher, draft: Draft) -> Receipt | None
         except PipelineError as error:
             _note(book, draft, under_way, error)
             raise
-    done = replace(draft, status=DraftStatus.PUBLISHED, published_ids=receipt.ids, link=receipt.link)
+    done = replace(under_way, status=DraftStatus.PUBLISHED, published_ids=receipt.ids, link=receipt.link)
     book.move_draft(replace(done, note=receipt.note or draft.note), DraftStatus.PUBLISHING)
     return receipt
 

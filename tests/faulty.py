@@ -104,6 +104,10 @@ class FaultyPublisher(OutboxPublisher):
     _block_type_slug = "faulty-publisher"
     fault: str = Field(default="refused")
 
+    @property
+    def destination(self) -> str:
+        return "outbox"
+
     def publish(self, draft: Draft) -> Receipt:
         if self.fault == "refused":
             raise PermanentError("the account may not post")

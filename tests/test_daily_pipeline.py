@@ -219,6 +219,20 @@ def test_nobody_can_tell_whether_it_was_published(house: House) -> None:
     assert house.digests() == {}, "a person decides"
 
 
+def test_what_may_be_out_by_one_publisher_is_never_published_by_another(house: House) -> None:
+    with_news(house).run(publisher=faulty("faulty-publisher", folder=house.outbox, fault="lost before"))
+    with house.ledger._connect() as db:
+        assert db.execute('SELECT "Publisher" FROM "Drafts"').fetchone()[0] == "outbox"
+        db.execute('UPDATE "Drafts" SET "Publisher" = \'typefully\'')
+    assert house.run(dry_run=True).is_completed(), "a rehearsal may publish to its own outbox"
+    state = house.run()
+    assert state.message == "1 of 7 steps failed: publish"
+    (draft,) = house.rows("Drafts")
+    assert draft["Status"] == "unsure"
+    assert "may be out by typefully, and now outbox is set" in draft["Note"]
+    assert house.digests() == {}
+
+
 def test_archive_fails(house: House) -> None:
     ledger = house.folder / "ledger.sqlite3"
     state = with_news(house).run(ledger=faulty("faulty-ledger", path=ledger, fails="archive"))

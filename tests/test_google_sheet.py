@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from prefect.blocks.fields import SecretDict
 
 from blocks import columns, google_sheet
@@ -468,8 +470,9 @@ def test_a_key_that_is_not_sound_is_one_clear_line(sheets: SheetsServer, broken:
 
 
 def test_a_key_that_google_refuses(sheets: SheetsServer, book: Spreadsheet) -> None:
-    with SheetsServer() as other:
-        key = sheets.key_file | {"private_key": other.key_file["private_key"]}
+    other = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pem = other.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    key = sheets.key_file | {"private_key": pem}
     with pytest.raises(PermanentError, match="refuses the service account's key"):
         ledger(sheets, service_account_key=key).open()
 
