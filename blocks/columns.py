@@ -114,7 +114,7 @@ def unstamp(text: str) -> datetime:
 
 def listed(name: str) -> str:
     """A member's name as it comes back from a cell that holds several."""
-    return " ".join(name.replace(",", " ").split()) or "unknown"
+    return name.replace(",", " ").strip() or "unknown"
 
 
 def row_of_post(post: Post) -> Row:
