@@ -170,7 +170,7 @@ GOOD = exports.message(5, f"look https://x.com/a/status/{ID}")
 
 
 @given(before=MESSAGES, after=MESSAGES, head=JSON, limit=st.sampled_from([0, 1000]))
-@holds(60)
+@holds(40)
 def test_a_good_message_in_an_export_is_read_whatever_stands_around_it(
     tmp_path: Path, before: list[Any], after: list[Any], head: Any, limit: int
 ) -> None:
@@ -188,7 +188,7 @@ def test_a_good_message_in_an_export_is_read_whatever_stands_around_it(
 
 
 @given(content=TEXT | JSON.map(json.dumps) | st.binary(max_size=60))
-@holds(60)
+@holds(40)
 def test_any_other_file_costs_one_line(tmp_path: Path, content: str | bytes) -> None:
     exports.write(tmp_path / "good.json", [GOOD])
     raw = content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass")
@@ -234,7 +234,7 @@ THREAD = objects(
     threads=st.lists((THREAD | JSON).map(whole), max_size=4),
     channel=objects(name=TEXT, last_message_id=SNOWFLAKES).map(whole),
 )
-@holds(40)
+@holds(30)
 def test_a_good_message_on_discord_is_read_whatever_stands_around_it(
     discord: DiscordServer, around: list[Any], threads: list[Any], channel: dict[str, Any]
 ) -> None:
@@ -276,6 +276,7 @@ ZONES = st.integers(-14, 14).map(lambda hours: timezone(timedelta(hours=hours)))
 
 
 @given(last_read=st.datetimes(timezones=ZONES).map(datetime.isoformat) | TEXT)
+@example("0001-01-01T00:00:00Z")
 @holds(40)
 def test_a_bookmark_that_a_person_spoilt_costs_its_channel_a_fresh_start(
     discord: DiscordServer, last_read: str
@@ -297,7 +298,7 @@ SNAPSHOTS = st.lists(st.builds(Snapshot, CLEAN, EMBED_RECORDS), max_size=2).map(
 
 
 @given(content=CLEAN, embeds=EMBED_RECORDS, forwarded=SNAPSHOTS)
-@holds(150)
+@holds(80)
 def test_any_message_gives_posts_that_can_be(
     content: str, embeds: tuple[Embed, ...], forwarded: tuple[Snapshot, ...]
 ) -> None:
@@ -313,7 +314,7 @@ def test_any_message_gives_posts_that_can_be(
 
 @given(text=TEXT)
 @example("e\u200b\u0301")
-@holds(300)
+@holds(120)
 def test_clean_text_stays_as_it_is(text: str) -> None:
     once = clean(text)
     assert len(once) <= MAX_TEXT
@@ -327,7 +328,7 @@ SENTENCES = st.lists(TEXT | st.sampled_from(["the", "of", "in", "is", "Chainlink
 
 @given(summary=SENTENCES, text=SENTENCES)
 @example(summary="ǰa is now in the Chainlink of it", text="")
-@holds(300)
+@holds(120)
 def test_what_may_be_printed_is_plain_whatever_was_written(summary: str, text: str) -> None:
     for said in (fit_to_print(summary), printable(clean(summary), clean(text), Project("Chainlink"))):
         assert PLAIN_TEXT.fullmatch(said)
@@ -516,7 +517,7 @@ def is_the_good_one(analysis: Analysis) -> bool:
 
 
 @given(above=AROUND, below=AROUND, fence=st.sampled_from(["{}", "```json\n{}\n```", " ```{}``` "]))
-@holds(150)
+@holds(80)
 def test_a_good_analysis_is_believed_whatever_stands_around_it(above: list[Any], below: list[Any], fence: str) -> None:
     asked = [post(1), post(2, f"{NEWS} today"), post(5, NEWS)]
     answer = fence.replace("{}", json.dumps({"analyses": [*above, SOUND, *below]}))
@@ -528,7 +529,7 @@ def test_a_good_analysis_is_believed_whatever_stands_around_it(above: list[Any],
 
 
 @given(parts=st.lists(TEXT | JSON.map(json.dumps), max_size=3), cut=st.integers(0, 300))
-@holds(150)
+@holds(80)
 def test_an_answer_that_is_none_gives_a_reason_for_each_post(parts: list[str], cut: int) -> None:
     for said in (parts, [json.dumps({"analyses": [SOUND]})[:cut]]):
         held, wrong = gemini_answers.read(said, [post(5, NEWS)])
@@ -555,7 +556,7 @@ def test_what_the_model_says_of_one_post_costs_that_post(gemini: GeminiServer, a
 
 
 @given(messages=MESSAGES, texts=st.lists(SENTENCES, max_size=4))
-@holds(25)
+@holds(15)
 def test_a_whole_day_of_anything_ends_with_a_report(
     folders: Iterator[Path], messages: list[Any], texts: list[str]
 ) -> None:
