@@ -111,7 +111,14 @@ def stamp(moment: datetime) -> str:
 def unstamp(text: str) -> datetime:
     """The time that `stamp` wrote. Raises ValueError for anything else."""
     moment = datetime.fromisoformat(text)
+    if moment.year < 2015:  # Discord's first: nothing of ours is older, and days before year 1 are an error.
+        raise ValueError(f"{text[:40]!r} is before anything was written here")
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def listed(name: str) -> str:
+    """A member's name as it comes back from a cell that holds several."""
+    return name.replace(",", " ").strip() or "unknown"
 
 
 def row_of_post(post: Post) -> Row:
@@ -125,7 +132,7 @@ def row_of_post(post: Post) -> Row:
         "Author": f"@{post.author}" if post.author else "",
         "Author Link": post.author_link,
         "Status": PostStatus.NEW.value,
-        "Shared By": ", ".join(name.replace(",", " ") for name in post.shared_by),
+        "Shared By": ", ".join(map(listed, post.shared_by)),
         "Message Link": post.message_link,
         "Post ID": post.id,
     }

@@ -54,6 +54,7 @@ class _Taken:
     reread: list[dict[str, Any]]
     new: list[dict[str, Any]]
     waiting: int = 0
+    broken: int = 0
 
 
 class DiscordChannels(Source):
@@ -108,6 +109,8 @@ class DiscordChannels(Source):
         events: list[Message | ChannelRead] = []
         guilds: dict[str, list[dict[str, Any]]] = {}
         async with self._connect() as api:
+            # A thread may be named as a channel, or as its own parent: each is read once.
+            asked = set(self.channel_ids)
             for channel_id in dict.fromkeys(self.channel_ids):
                 mark = bookmarks.get(channel_id)
                 since = min(now, mark.last_read if mark else now) - lookback
@@ -124,8 +127,9 @@ class DiscordChannels(Source):
                 for thread in threads:
                     mark = bookmarks.get(id_of(thread))
                     name = channel_of(thread, channel.name)
-                    if _is_read(thread, mark, since):
+                    if id_of(thread) in asked or _is_read(thread, mark, since):
                         continue
+                    asked.add(id_of(thread))
                     try:
                         events += await _channel(api, thread, name, mark, since, limit, lookback)
                     except (PermanentError, TransientError) as error:
@@ -201,16 +205,18 @@ async def _threads(
     for thread in guilds.get(channel.guild_id, []):
         if thread.get("parent_id") == channel.id and id_of(thread):
             found[id_of(thread)] = thread
-    before = ""
+    before, passed = "", set[str]()
     while True:
         params = {"limit": str(_PAGE)} | ({"before": before} if before else {})
         answer = await api.get("/channels/{channel_id}/threads/archived/public", params, channel_id=channel.id)
         page = [as_dict(item) for item in as_list(answer.get("threads"))]
         found |= {id_of(thread): thread for thread in page if id_of(thread)}
         archived = [str(as_dict(thread.get("thread_metadata")).get("archive_timestamp") or "") for thread in page]
-        if not answer.get("has_more") or not page or not archived[-1] or archived[-1] == before:
+        archived = list(filter(None, archived))
+        if not answer.get("has_more") or not archived or archived[-1] in passed:
             break
         before = archived[-1]
+        passed.add(before)
         try:
             if datetime.fromisoformat(before) < since:
                 break
@@ -247,7 +253,8 @@ async def _channel(
     now = datetime.now(UTC)
     newest_id = id_of(taken.new[-1]) if taken.new else ""
     bookmark = Bookmark(channel.id, channel.name, newest_id, now) if newest_id else None
-    end = ChannelRead(channel, len(taken.new), len(taken.reread), taken.waiting, bookmark)
+    left_out = f"{taken.broken} broken message{'s' * (taken.broken > 1)} left out" if taken.broken else ""
+    end = ChannelRead(channel, len(taken.new), len(taken.reread), taken.waiting, bookmark, left_out)
     return [*(message_of(item, channel) for item in everything), end]
 
 
@@ -258,6 +265,7 @@ async def _take(api: DiscordApi, channel_id: str, span: _Span) -> _Taken:
     after = span.start
     while True:
         page, is_last = await pages.after(after)
+        taken.broken = pages.broken
         for item in page:
             number = int(id_of(item))
             if number <= span.mark:
@@ -278,6 +286,8 @@ class _Pages:
         self._api = api
         self._channel_id = channel_id
         self._are_next: bool | None = None
+        self.broken = 0
+        """How many messages were met that have no id, or one that cannot be."""
 
     async def _ask(self, size: int, above: int, **params: str) -> tuple[list[dict[str, Any]], bool]:
         """The messages of a page with ids above a number, the oldest first, and whether the page was full."""
@@ -285,7 +295,9 @@ class _Pages:
         page = await self._api.get("/channels/{channel_id}/messages", given, channel_id=self._channel_id)
         # An id from the future would take the bookmark there, past every message to come.
         latest = _snowflake(datetime.now(UTC) + _CLOCK_SLACK)
-        sound = [as_dict(item) for item in page if id_of(item) and above < int(id_of(item)) <= latest]
+        possible = [as_dict(item) for item in page if id_of(item) and int(id_of(item)) <= latest]
+        self.broken += len(page) - len(possible)
+        sound = [item for item in possible if int(id_of(item)) > above]
         return sorted(sound, key=lambda item: int(id_of(item))), len(page) >= size
 
     async def after(self, start: int) -> tuple[list[dict[str, Any]], bool]:

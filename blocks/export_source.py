@@ -157,7 +157,7 @@ class _Reading:
     reread: int = 0
     broken: int = 0
     newest: int = 0
-    oldest_waiting: list[tuple[int, Message]] = field(default_factory=list)
+    oldest_waiting: list[tuple[int, int, Message]] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
 
     def take(self, raw: object) -> Message | None:
@@ -177,16 +177,17 @@ class _Reading:
         if not self.limit:
             self.newest = max(self.newest, number)
             return message_of(raw, self.channel)
-        # A heap of the oldest `limit` messages, the newest of them on top: exports may come in any order.
+        # A heap of the oldest `limit` messages, the newest of them on top: exports may come in any order. Parts that
+        # overlap hold a message twice, so that the id alone does not put them in order.
         if len(self.oldest_waiting) < self.limit:
-            heapq.heappush(self.oldest_waiting, (-number, message_of(raw, self.channel)))
+            heapq.heappush(self.oldest_waiting, (-number, self.new, message_of(raw, self.channel)))
         elif number < -self.oldest_waiting[0][0]:
-            heapq.heapreplace(self.oldest_waiting, (-number, message_of(raw, self.channel)))
+            heapq.heapreplace(self.oldest_waiting, (-number, self.new, message_of(raw, self.channel)))
         return None
 
     def rest(self) -> Iterator[Message]:
         """The messages that waited for their turn, the oldest first."""
-        for negative, message in sorted(self.oldest_waiting, key=lambda pair: -pair[0]):
+        for negative, _, message in sorted(self.oldest_waiting, key=lambda waiting: -waiting[0]):
             self.newest = max(self.newest, -negative)
             yield message
 

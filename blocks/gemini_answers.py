@@ -52,7 +52,6 @@ SCHEMA: Mapping[str, Any] = {
 }
 """The response schema of DESIGN.md, in the words of the Gemini API."""
 
-_FENCED = re.compile(r"\s*```(?:json)?\s*(.*?)\s*```\s*", re.DOTALL)
 _TICKER = re.compile(r"[A-Za-z0-9]{1,11}")
 _LATIN = "A-Za-z0-9\u00c0-\u024f"
 
@@ -115,8 +114,8 @@ def read(parts: Sequence[str], posts: Sequence[Post]) -> tuple[list[Analysis], d
     said = _objects(parts)
     if said is None:
         return [], {post.id: "the answer is not the JSON that was asked for" for post in posts}
-    ids = Counter(str(entry.get("post_id")) for entry in said)
-    by_id = {str(entry.get("post_id")): entry for entry in said}
+    ids = Counter(map(_id, said))
+    by_id = {_id(entry): entry for entry in said}
     held: list[Analysis] = []
     wrong: dict[str, str] = {}
     for post in posts:
@@ -134,15 +133,23 @@ def read(parts: Sequence[str], posts: Sequence[Post]) -> tuple[list[Analysis], d
     return held, wrong
 
 
+def _id(entry: Mapping[str, Any]) -> str:
+    """Which post an entry speaks of. A number is looked up too, so that it is told what is wrong with it."""
+    found = entry.get("post_id")
+    return str(found) if isinstance(found, str | int) else ""
+
+
 def _objects(parts: Sequence[str]) -> list[dict[str, Any]] | None:
     """The entries of the answer; None where it is not of the form that was asked for."""
     for start in range(min(len(parts), 10)):
         text = "".join(parts[start:])
         if len(text) > MAX_ANSWER:
             continue
-        fenced = _FENCED.fullmatch(text)
+        bare = text.strip()
+        if bare.startswith("```") and bare.endswith("```"):
+            bare = bare.strip("`").removeprefix("json")
         try:
-            whole = json.loads(fenced[1] if fenced else text)
+            whole = json.loads(bare)
         except (ValueError, RecursionError):
             continue
         entries = whole.get("analyses") if isinstance(whole, dict) else None

@@ -15,7 +15,7 @@ from pydantic import ConfigDict, Field, HttpUrl, PrivateAttr
 from blocks import columns, sheet_journal
 from blocks.columns import Row
 from blocks.errors import PermanentError, TransientError
-from blocks.ledger import Archived, Known, Ledger, readable
+from blocks.ledger import Archived, Known, Ledger, readable, the_draft
 from blocks.logos import GOOGLE as LOGO
 from blocks.records import (
     Analysis,
@@ -362,7 +362,7 @@ class GoogleSheet(Ledger):
     def draft(self, draft_id: str) -> Draft | None:
         tab = self._moment()["Drafts"]
         index = tab.keyed().get(draft_id)
-        return None if index is None else columns.draft_of_row(tab.row(index))
+        return None if index is None else the_draft(tab.row(index))
 
     def add_draft(self, draft: Draft | None, passed_over: Collection[str]) -> bool:
         skipped = {post_id: {"Status": PostStatus.SKIPPED.value} for post_id in passed_over}

@@ -12,8 +12,9 @@ from prefect.blocks.core import Block
 from prefect.logging import get_logger
 
 from blocks import columns
-from blocks.errors import reason
+from blocks.errors import PermanentError, reason
 from blocks.records import Analysis, Bookmark, Check, Draft, DraftStatus, Entry, Post, PostStatus, RunReport
+from blocks.text import one_line
 
 _LOG = get_logger("ledger")
 
@@ -49,6 +50,14 @@ def readable(rows: Iterable[columns.Row], parse: Callable[[columns.Row], R]) -> 
         except (ValueError, KeyError) as error:
             _LOG.warning("A row of the ledger is left alone: %s. Mend its cell.", reason(error))
     return records
+
+
+def the_draft(row: columns.Row) -> Draft:
+    """The one draft that was asked for: if it cannot be read, nobody may take it for missing."""
+    try:
+        return columns.draft_of_row(row)
+    except (ValueError, KeyError) as error:
+        raise PermanentError(f"The draft {one_line(row['Draft ID'], 40)} cannot be read: {reason(error)}.") from error
 
 
 class Ledger(Block):

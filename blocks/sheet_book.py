@@ -6,6 +6,7 @@ only good for the moment in which it was read: who writes by it must look afterw
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -25,6 +26,8 @@ MAX_CELL = 50_000
 NUMBERS = frozenset({"Score", "Length", "Cost", "Seconds", *columns.RUNS[4:-2]})
 """Columns of numbers, so that people can sort and add them up. All others are text, ids above all."""
 
+# Nothing else that Python takes for a number: a project may be called "Infinity", which is no JSON, or "007".
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,13})(?:\.\d{1,6})?", re.ASCII)
 _AS_TEXT = {"numberFormat": {"type": "TEXT", "pattern": "@"}}
 
 
@@ -52,11 +55,8 @@ def to_value(header: str, text: str) -> Value:
     """The value to write under a header. Text is never read as a formula, a number or a date."""
     if not text:
         return {}
-    if header in NUMBERS:
-        try:
-            return {"numberValue": float(text)}
-        except ValueError:
-            pass
+    if header in NUMBERS and _NUMBER.fullmatch(text):
+        return {"numberValue": float(text)}
     return {"stringValue": _cut(text)}
 
 

@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field, HttpUrl
 
 from blocks import columns
 from blocks.errors import PermanentError, TransientError
-from blocks.ledger import Archived, Known, Ledger, readable
+from blocks.ledger import Archived, Known, Ledger, readable, the_draft
 from blocks.logos import FILES
 from blocks.records import (
     Analysis,
@@ -35,6 +35,15 @@ def _names(headers: Collection[str]) -> str:
 
 def _marks(headers: Collection[str]) -> str:
     return ", ".join("?" for _ in headers)
+
+
+def _text(value: bytes) -> str:
+    # Other programs write to the file too: bytes that are no text cost their characters, not the table.
+    return value.decode("utf-8", "replace")
+
+
+def _row(cells: sqlite3.Row) -> columns.Row:
+    return {header: _text(cell) if isinstance(cell, bytes) else str(cell) for header, cell in dict(cells).items()}
 
 
 def _upsert(db: sqlite3.Connection, table: str, row: Mapping[str, str]) -> None:
@@ -81,6 +90,7 @@ class SqliteLedger(Ledger):
         except sqlite3.Error as error:
             raise PermanentError(f"The ledger {self.path} cannot be opened ({error}): check LEDGER_PATH.") from error
         db.row_factory = sqlite3.Row
+        db.text_factory = _text
         try:
             db.execute("PRAGMA synchronous = FULL")
             db.execute("BEGIN IMMEDIATE")
@@ -170,7 +180,7 @@ class SqliteLedger(Ledger):
             db.execute('CREATE INDEX IF NOT EXISTS posts_by_status ON "Posts" ("Status")')
             self._note_holder(db)
             rows = db.execute('SELECT * FROM "Channels"').fetchall()
-        bookmarks = readable(map(dict, rows), columns.bookmark_of_row)
+        bookmarks = readable(map(_row, rows), columns.bookmark_of_row)
         return {bookmark.channel_id: bookmark for bookmark in bookmarks}
 
     def known(self, post_ids: Collection[str]) -> Known:
@@ -179,7 +189,7 @@ class SqliteLedger(Ledger):
         with self._connect() as db:
             rows = db.execute(f'SELECT * FROM "Posts" WHERE {among}', (asked,)).fetchall()
             archived = db.execute(f'SELECT "Post ID" FROM "Archive" WHERE {among}', (asked,)).fetchall()
-        entries = {entry.post.id: entry for entry in readable(map(dict, rows), columns.entry_of_row)}
+        entries = {entry.post.id: entry for entry in readable(map(_row, rows), columns.entry_of_row)}
         # A row that cannot be read is known all the same: its post must not come in a second time.
         unreadable = {row["Post ID"] for row in rows} - entries.keys()
         return Known(entries, frozenset(row[0] for row in archived) | unreadable)
@@ -209,7 +219,7 @@ class SqliteLedger(Ledger):
                 f'SELECT * FROM "Posts" WHERE "Status" IN ({_marks(statuses)}) ORDER BY "Date", "Time", "Post ID"',
                 [status.value for status in statuses],
             ).fetchall()
-        return readable(map(dict, rows), columns.entry_of_row)
+        return readable(map(_row, rows), columns.entry_of_row)
 
     def note_analyses(self, analyses: Sequence[Analysis], at: datetime) -> None:
         with self._connect() as db:
@@ -223,12 +233,12 @@ class SqliteLedger(Ledger):
                 f'SELECT * FROM "Drafts" WHERE "Status" IN ({_marks(statuses)}) ORDER BY "Date", "Draft ID"',
                 [status.value for status in statuses],
             ).fetchall()
-        return readable(map(dict, rows), columns.draft_of_row)
+        return readable(map(_row, rows), columns.draft_of_row)
 
     def draft(self, draft_id: str) -> Draft | None:
         with self._connect() as db:
             row = db.execute('SELECT * FROM "Drafts" WHERE "Draft ID" = ?', (draft_id,)).fetchone()
-        return columns.draft_of_row(dict(row)) if row else None
+        return the_draft(_row(row)) if row else None
 
     def add_draft(self, draft: Draft | None, passed_over: Collection[str]) -> bool:
         with self._connect() as db:

@@ -25,7 +25,7 @@ def clean(value: object) -> str:
     if text.isascii() and text.isprintable():
         return text[:MAX_TEXT].strip()
     kept: list[str] = []
-    for char in unicodedata.normalize("NFC", text):
+    for char in text:
         if char in "\n\t" or char in _VARIATION:
             kept.append(char)
         elif char == _JOINER:
@@ -33,7 +33,8 @@ def clean(value: object) -> str:
                 kept.append(char)
         elif unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn"):
             kept.append(char)
-    return "".join(kept)[:MAX_TEXT].strip()
+    # Last, since a character that was taken out may have stood between a letter and its accent.
+    return unicodedata.normalize("NFC", "".join(kept))[:MAX_TEXT].strip()
 
 
 _TOKEN = re.compile(r"[^\s\"']{20,}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from blocks.columns import listed
 from blocks.ledger import Known, Ledger
 from blocks.loading import load
 from blocks.records import Post, PostStatus
@@ -31,7 +32,7 @@ def compare(posts: Iterable[Post], known: Known) -> Fresh:
             continue
         row = entry.post
         late_text = entry.status is PostStatus.NEW and post.text and (post.own_text or not row.text)
-        sharers = tuple(dict.fromkeys(row.shared_by + tuple(n.replace(",", " ") for n in post.shared_by)))
+        sharers = tuple(dict.fromkeys(row.shared_by + tuple(map(listed, post.shared_by))))
         updated = replace(row, shared_by=sharers)
         if late_text:
             updated = replace(updated, text=post.text, author=post.author or row.author)

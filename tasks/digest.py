@@ -33,6 +33,9 @@ LIMIT = 280
 MAX_ALSO = 5
 """How many projects are named besides, without an item of their own."""
 
+MAX_NAME = 60
+"""Characters of a name: a longer one names nothing, and to look for links in it costs more than its length."""
+
 MIN_SENTENCE = 30
 """Characters that a shortened sentence must keep to say anything."""
 
@@ -83,14 +86,13 @@ def compose(items: Sequence[Item], also: Sequence[Project], day: date) -> tuple[
         return "", []
     names: list[str] = []
     for project in dict.fromkeys([*(item.project for item in items), *also]):
+        if len(names) == MAX_ALSO:
+            break
+        if len(project.name) > MAX_NAME:
+            continue
         longer = f"{text}\n\nAlso: {', '.join([*names, spoken(project)])}"
         is_named = spoken(project).lower() in text.lower()
-        if (
-            not is_named
-            and not problems(spoken(project))
-            and len(names) < MAX_ALSO
-            and weighted_length(longer) <= LIMIT
-        ):
+        if not is_named and not problems(spoken(project)) and weighted_length(longer) <= LIMIT:
             names.append(spoken(project))
     return (f"{text}\n\nAlso: {', '.join(names)}" if names else text), used
 

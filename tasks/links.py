@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from blocks.records import Embed, Message, Post
+from blocks.text import MAX_TEXT
 
 X_EPOCH_MS = 1_288_834_974_657
 """X's snowflakes count milliseconds from November 4th, 2010."""
@@ -163,7 +164,7 @@ def posts_in(message: Message, now: datetime) -> MessagePosts:
         Post(
             id=status_id,
             author=handle,
-            text=text.strip(),
+            text=text[:MAX_TEXT].strip(),
             shared_by=(message.author,),
             shared_at=message.created_at,
             message_link=message.link,

@@ -109,7 +109,9 @@ def fit_to_print(sentence: str) -> str:
     )
     if refused:
         return ""
-    return text[0].upper() + text[1:] if text[0].islower() and text.split()[0].isalpha() else text
+    # Some letters have no capital that is plain: that of "ǰ" is two characters.
+    capital = text[0].upper()
+    return capital + text[1:] if text.split()[0].isalpha() and PLAIN_TEXT.fullmatch(capital) else text
 
 
 def printable(summary: str, text: str, project: Project) -> str:
