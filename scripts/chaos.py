@@ -42,7 +42,7 @@ _LONGEST = 150.0
 
 _PATIENCE = 1.0
 _QUICK: dict[str, Any] = {
-    "timeout": 4,
+    "timeout": 8,
     "max_wait": 5,
     "settle": 0,
     "first_wait": 0.1,
@@ -129,7 +129,7 @@ def _faults(running: Running, service: Service) -> dict[str, Fault]:
         "500": lambda _call, _work: service.error(500, "Internal error"),
         "503": lambda _call, _work: service.error(503, "Unavailable"),
         "429": lambda _call, _work: _too_many(service),
-        "silence": silent(10, after_work=True),
+        "silence": silent(12, after_work=True),
         "cut short": cut,
         "malformed": malformed,
     }
@@ -310,7 +310,7 @@ def run(lanes: int, chosen: Callable[[Case], bool] = lambda _case: True) -> list
 def main() -> int:
     """Print the table and the line that counts. Returns 1 unless all were survived."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--lanes", type=int, default=10, help="how many cases run side by side")
+    parser.add_argument("--lanes", type=int, default=8, help="how many cases run side by side")
     parser.add_argument("--only", default="", help='a piece of "publisher service number call fault"')
     parser.add_argument("--every", type=int, default=1, help="take each n-th case")
     parser.add_argument("--log", action="store_true", help="print what the runs printed where something is wrong")
