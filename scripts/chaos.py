@@ -34,8 +34,11 @@ from tests.services.server import Answer, Call, DroppedError, Fault, Service, Wo
 PUBLISHERS = {"twitter": "X", "typefully": "Typefully"}
 FIRST_PORT = 18_100
 WHOLE, A_STEP_FAILED, SKIPPED = 0, 1, 3
-SETTINGS = {"PREFECT_LOGGING_TO_API_ENABLED": "false", "PYTHONWARNINGS": "ignore"}
-"""For the environment: the logs are read from the processes, and not kept by Prefect."""
+SETTINGS = {"PREFECT_LOGGING_TO_API_ENABLED": "false", "PYTHONWARNINGS": "ignore"} | {
+    f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false"
+    for service in ("EVENT_PERSISTER", "TASK_RUN_RECORDER", "TRIGGERS", "LATE_RUNS", "SCHEDULER")
+}
+"""For the environment. What Prefect writes down aside is not looked at, and locks its SQLite file for minutes."""
 
 _LONGEST = 150.0
 """Seconds that a run may take, disturbed or not."""
