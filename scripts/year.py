@@ -196,6 +196,7 @@ class Year:
         self.weather.plan(self.days, self.needed)
         self.joins = self.random.randrange(self.days // 4, self.days // 2 + 1)
         self._after_outage = 0
+        self._told: set[str] = set()
 
     def _day(self, number: int, since: datetime) -> datetime:
         """One day: its messages, people's edits, its run (or two, where the hour is doubled), and the conditions."""
@@ -279,7 +280,9 @@ class Year:
         if report and report.status == "SUCCESS":
             waits = bool(ran.fetched and ran.fetched.waiting)
             found += [*self._rows(None if waits else moment), *self._theirs(), *self._left_over(report, moment)]
-        self.broken += [f"{day}: {what}" for what in found]
+        # What stays broken is told once.
+        self.broken += [f"{day}: {what}" for what in found if what not in self._told]
+        self._told |= {*found}
 
     def _rows(self, until: datetime | None) -> Iterator[str]:
         """Every post that was shared until then stands once in Posts or Archive, archived ones with their analysis."""
@@ -321,8 +324,8 @@ class Year:
                 yield f"SUCCESS, and draft {draft} is still {status}"
 
     def _published_twice(self) -> Iterator[str]:
-        out = self._out()
-        yield from (f"published {n} times: {text[:60]!r}" for text, n in Counter(out).items() if n > 1)
+        out = Counter(self._out())
+        yield from (f"published {n} times: {text[:60]!r}" for text, n in out.items() if n > 1)
         drafts = self._column("Drafts", "Draft ID", "Text", "Post IDs", "Status")
         rests = Counter(key for _, text, keys, _ in drafts if text in out for key in keys.split(", "))
         yield from (f"post {key} rests in {n} published digests" for key, n in rests.items() if n > 1)
