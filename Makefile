@@ -4,8 +4,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 BIN := .venv/bin
 READY := .venv/.ready
 UV_VERSION := 0.13.9
+SEED ?= 1
 
-.PHONY: run test check bench services chaos lock clean
+.PHONY: run test check bench services chaos year lock clean
 .DEFAULT_GOAL := run
 
 run: $(READY)  ## the whole day on the sample export, with no account
@@ -28,6 +29,9 @@ bench: $(READY)  ## times and memory, side by side
 
 chaos: $(READY)  ## every outside call of a day disturbed in every way, about 20 minutes
 	@$(BIN)/python -m scripts.chaos
+
+year: $(READY)  ## a simulated year of daily runs with faults: SEED=7, or SEED=1-100
+	@$(BIN)/python -m scripts.year $(SEED)
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found. Install one, or name it: make PYTHON=/path/to/python3"; exit 1; }

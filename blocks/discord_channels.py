@@ -108,12 +108,14 @@ class DiscordChannels(Source):
         now = datetime.now(UTC)
         events: list[Message | ChannelRead] = []
         guilds: dict[str, list[dict[str, Any]]] = {}
+        # A channel that was never read is read from where the last run stopped, as others are: runs may have failed.
+        last_run = max((mark.last_read for mark in bookmarks.values()), default=now)
         async with self._connect() as api:
             # A thread may be named as a channel, or as its own parent: each is read once.
             asked = set(self.channel_ids)
             for channel_id in dict.fromkeys(self.channel_ids):
                 mark = bookmarks.get(channel_id)
-                since = min(now, mark.last_read if mark else now) - lookback
+                since = min(now, mark.last_read if mark else last_run) - lookback
                 channel = Channel(channel_id, mark.name if mark else channel_id)
                 try:
                     raw = await api.get("/channels/{channel_id}", channel_id=channel_id)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -163,6 +163,9 @@ class GoogleSheet(Ledger):
                 return book
             before = Unfinished.of(rows_of(self._client.read([quoted(sheet_journal.TITLE)])[0]))
             plan = sheet_journal.undo(book, before)
+            late = sheet_journal.late(before, columns.KEYS["Posts"])
+            if late:
+                plan.changes.append(self._into_archive(late))
             if plan.is_empty:
                 self._learnt.settled = nonce
                 return book
@@ -171,6 +174,24 @@ class GoogleSheet(Ledger):
             self._write(plan, book.journal, before)
             self._learnt.settled = None  # Several writes may have gone wrong: all is right once nothing is left to do.
         raise self._restless()
+
+    def _into_archive(self, late: Mapping[str, Mapping[str, Value]]) -> Change:
+        """What brings to the archive what was typed into rows while they were on their way there."""
+        whole = self._whole("Archive")
+        there = whole.keyed()
+        change = Change(whole)
+        for key, cells in late.items():
+            if key in there:
+                has = whole.cells(there[key])
+                own = {h: v for h, v in cells.items() if h in whole.places}
+                change.cells[there[key]] = {h: v for h, v in own.items() if to_text(has.get(h, {})) != to_text(v)}
+        change.cells = {index: cells for index, cells in change.cells.items() if cells}
+        return change
+
+    def _whole(self, name: str) -> Tab:
+        """A tab of which else only the header is read, with all its rows."""
+        tab = self._read()[name]
+        return replace(tab, rows=rows_of(self._client.read([quoted(tab.title)])[0]), places={})
 
     def _restless(self) -> TransientError:
         return TransientError("Somebody keeps moving rows of the sheet: the next try goes on.")
@@ -465,8 +486,7 @@ class GoogleSheet(Ledger):
 
     def _drop(self, indexes: Sequence[int]) -> None:
         """Take rows out of Runs: those of an earlier try that had been written though no answer came."""
-        sheet = self._client.read([quoted("Runs")])[0]
-        whole = replace(self._read()["Runs"], rows=rows_of(sheet), places={})
+        whole = self._whole("Runs")
         self._carry_out(lambda _book, again: Plan([] if again else [Change(whole, deleted=list(indexes))]))
 
     def rehearsal(self, path: Path) -> SqliteLedger:

@@ -198,7 +198,8 @@ class SheetClient:
                     "Google refuses the service account's key (it was deleted, or the clock is wrong): make a new key, "
                     "name it in GOOGLE_SERVICE_ACCOUNT_FILE, run daily-pipeline --setup."
                 )
-        except (RequestException, TransportError, ValueError) as error:
+        except (RequestException, TransportError, ValueError, TypeError) as error:
+            # TypeError: google-auth takes whatever the token service answers for JSON.
             kind = type(error).__name__
             problem = TransientError(f"Google Sheets gave no whole answer ({kind}): try again later.")
         # Raised out here: the libraries' errors hold requests and what was answered, which may repeat the token.

@@ -9,10 +9,14 @@ done again on a fresh reading. A run that died in between leaves the journal to 
 The journal holds, for each tab that was touched: a row with a `_Mark` in column A and the tab's header row from
 column B on; then the touched rows and those between them, column A naming the key that was meant. What puts rows
 back may itself meet an edit: its own copies are added below, and the older ones stay until all is right.
+
+A row that is deleted goes on elsewhere, as it was read. Column A holds a digest of that too: what a person typed into
+the row since then is seen in the copy, and is brought there.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
@@ -24,7 +28,7 @@ from blocks.sheet_book import Book, Tab, Value, letters, quoted, to_text
 
 TITLE = "daily-pipeline journal"
 _TOUCHED = "row "
-"""What stands before the key of a row that is touched: some rows have none."""
+"""What stands before the digest and the key of a row that is touched: some rows have neither."""
 
 
 class Writer(Protocol):
@@ -102,6 +106,8 @@ class _Section:
     """The keys; empty for a row without one, None for a row that only lies between."""
 
     rows: list[list[Value]] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
+    """The digests of rows to be deleted, as they were read; empty for others."""
 
     def name(self, column: int) -> str:
         return to_text(self.header[column]).strip() if column < len(self.header) else ""
@@ -116,13 +122,24 @@ class _Section:
 
     def cells(self, row: int) -> dict[str, Value]:
         """A copied row's values, by header."""
-        return {self.name(at): value for at, value in enumerate(self.rows[row]) if value and self.name(at)}
+        filled = [(self.name(at), value) for at, value in enumerate(self.rows[row]) if value and self.name(at)]
+        return dict(reversed(filled))  # of two columns with one header the first counts
 
     def written(self, row: int) -> dict[str, Value]:
         """What stood where the write wrote, the empty cells too."""
         got = self.rows[row]
         places = [place for place in self.mark.columns.values() if self.name(place)]
         return {self.name(place): got[place] if place < len(got) else {} for place in places}
+
+    def digests(self) -> dict[str, str]:
+        """By key, the rows to be deleted as they were read."""
+        return {key: read for key, read in zip(self.meant, self.read, strict=True) if key and read}
+
+    def late(self, read: Mapping[str, str]) -> dict[str, dict[str, Value]]:
+        """Those of the rows with these digests that were deleted and were something else by then."""
+        touched = [row for row, key in enumerate(self.meant) if key is not None and self.mark.delete]
+        gone = {self.text(row, self.mark.key): self.cells(row) for row in touched}
+        return {key: cells for key, cells in gone.items() if key in read and read[key] != _digest(cells)}
 
     @property
     def columns_moved(self) -> bool:
@@ -151,7 +168,9 @@ def _sections(rows: Sequence[Sequence[Value]]) -> list[_Section]:
                 return []
             sections.append(_Section(mark, list(row[1:])))
         elif sections:
-            sections[-1].meant.append(text.removeprefix(_TOUCHED) if text.startswith(_TOUCHED) else None)
+            read, _, key = text.removeprefix(_TOUCHED).partition(" ")
+            sections[-1].meant.append(key if text.startswith(_TOUCHED) else None)
+            sections[-1].read.append(read if text.startswith(_TOUCHED) else "")
             sections[-1].rows.append(list(row[1:]))
     return sections
 
@@ -176,6 +195,22 @@ class Unfinished:
         return cls(marks[0].nonce, 1 + max(mark.number for mark in marks), rows) if marks else cls()
 
 
+def _digest(cells: Mapping[str, Value]) -> str:
+    """What tells a row's texts from others."""
+    texts = sorted((header.casefold(), to_text(value)) for header, value in cells.items() if to_text(value))
+    return hashlib.sha256(json.dumps(texts).encode()).hexdigest()[:8]
+
+
+def late(before: Unfinished, key: str) -> dict[str, dict[str, Value]]:
+    """The deleted rows, by their key under a header, into which somebody typed after they were read: as they stood."""
+    sections = [section for section in _sections(before.rows) if section.mark.key == key]
+    read: dict[str, str] = {}
+    for section in sections:
+        read = section.digests() | read  # as it was first read it went there
+    found = {key: cells for section in sections for key, cells in section.late(read).items()}
+    return {key: {h: v for h, v in cells.items() if "errorValue" not in v} for key, cells in found.items()}
+
+
 def clear(journal: Tab) -> list[dict[str, Any]]:
     """Requests that empty the journal."""
     return [{"updateCells": {"range": {"sheetId": journal.sheet_id}, "fields": "userEnteredValue"}}]
@@ -195,7 +230,8 @@ def _requests(plan: Plan, journal: Tab, nonce: str, before: Unfinished) -> list[
         places = {header: tab.places[header] for header in change.headers}
         mark = _Mark(nonce, before.writes, tab.title, tab.key, bool(change.deleted), places, change.expect)
         copies += [_copy(tab, 0, 1, journal, at), _copy(tab, rows[0], rows[-1] + 1, journal, at + 1)]
-        meant = {index: _TOUCHED + tab.text(index, tab.key) for index in rows}
+        read = {index: _digest(tab.cells(index)) for index in change.deleted}
+        meant = {index: f"{_TOUCHED}{read.get(index, '')} {tab.text(index, tab.key)}" for index in rows}
         marks += [mark.text(), *(meant.get(index, "") for index in range(rows[0], rows[-1] + 1))]
     width = 1 + max(change.tab.column_count for change in changes)
     grid = {"rowCount": kept + len(marks), "columnCount": max(width, journal.column_count if kept else 0)}
@@ -238,8 +274,8 @@ def write(writer: Writer, plan: Plan, journal: Tab, before: Unfinished = NOTHING
         before: the writes that this one undoes.
 
     Returns:
-        The write's nonce, an empty one if no row was touched; None if other rows were touched than were meant:
-        then the journal must be undone with `undo`.
+        The write's nonce, an empty one if no row was touched; None if other rows were touched than were meant, or
+        were no longer as they were read: then the journal must be looked after with `undo` and `late`.
     """
     changes = [change for change in plan.changes if change.touched]
     if not changes:
@@ -253,6 +289,8 @@ def write(writer: Writer, plan: Plan, journal: Tab, before: Unfinished = NOTHING
     for change in changes:
         last = at + 1 + change.touched[-1] - change.touched[0]
         ranges.append(f"{title}!{at}:{at}")
+        if change.deleted:
+            ranges.append(f"{title}!{at + 1}:{last}")
         for header in {change.tab.key, *([change.expect[0]] if change.expect else [])}:
             column = letters(change.tab.places[header] + 1)
             ranges.append(f"{title}!{column}{at + 1}:{column}{last}")
@@ -261,7 +299,9 @@ def write(writer: Writer, plan: Plan, journal: Tab, before: Unfinished = NOTHING
     sections = _sections(shown[kept:])
     if len(sections) != len(changes):
         raise TransientError("Google Sheets did not show what it wrote: the next try looks again.")
-    return None if any(section.wrong() for section in sections) else nonce
+    if any(section.wrong() or section.late(section.digests()) for section in sections):
+        return None
+    return nonce
 
 
 def _assembled(sheets: Sequence[Mapping[str, Any]]) -> list[list[Value]]:

@@ -113,6 +113,16 @@ def test_a_week_of_downtime_is_caught_up(discord: DiscordServer) -> None:
     assert [m.id for m in messages] == [seen, *sent, in_thread]
 
 
+def test_a_channel_that_was_never_read_is_read_from_where_the_last_run_stopped(discord: DiscordServer) -> None:
+    """It was added, or had been silent, and then runs failed: its messages of those days are as new as the others'."""
+    discord.channel("333", "beta")
+    seen = discord.post("222", at=NOW - timedelta(days=3, hours=1))
+    missed = discord.post("333", at=NOW - timedelta(days=2))
+    marks = {"222": Bookmark("222", "alpha", seen, NOW - timedelta(days=3))}
+    messages, _ = read(source(discord, "222", "333"), marks)
+    assert missed in [message.id for message in messages]
+
+
 def test_threads_are_read_with_bookmarks_of_their_own(discord: DiscordServer) -> None:
     discord.channel("333", "other")
     discord.post("222", "in the channel")

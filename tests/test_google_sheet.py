@@ -19,7 +19,7 @@ from blocks.errors import PermanentError, PipelineError, TransientError
 from blocks.google_sheet import GoogleSheet
 from blocks.records import Bookmark, DraftStatus, PostStatus, RunReport
 from blocks.sheet_journal import TITLE as JOURNAL
-from tests.services.server import after, answers, before, cut, late, lost, malformed, reset
+from tests.services.server import Answer, Call, Work, after, answers, before, cut, late, lost, malformed, reset
 from tests.services.sheets_model import Spreadsheet, Tab, as_text
 from tests.services.sheets_server import SheetsServer
 from tests.test_sqlite_ledger import AT, crypto, draft_of, post
@@ -563,3 +563,40 @@ def test_edits_after_the_writing_are_left_alone(sheets: SheetsServer, book: Spre
     ledger(sheets).note_analyses([crypto("1004")], AT)
     assert book.rows("Posts")[0]["Owner"] == "an owner's own row"
     assert {row["Post ID"]: row["Status"] for row in book.rows("Posts")}["1004"] == "analyzed"
+
+
+@pytest.mark.parametrize("answer", ["comes", "is lost"])
+def test_what_is_typed_into_a_row_on_its_way_to_the_archive_gets_there(
+    sheets: SheetsServer, book: Spreadsheet, answer: str
+) -> None:
+    ledger(sheets).open()
+    posts = book.tab("Posts")
+    posts.insert_column(2, "Our view")
+    died()
+    ledger(sheets).open()
+    ledger(sheets).add([post(i) for i in (1, 2, 3)], [], [])
+    ledger(sheets).note_analyses([crypto(post(i).id, yes=False) for i in (1, 2, 3)], AT)
+
+    def type_it(call: Call, work: Work) -> Answer:
+        posts_now = book.tab("Posts")
+        posts_now.type(2, 2, "good")
+        posts_now.insert_row(1, "a row of ours")
+        return lost(call, work) if answer == "is lost" else work()
+
+    sheets.plan(":batchUpdate", type_it)
+    if answer == "is lost":
+        with pytest.raises(TransientError):
+            ledger(sheets).archive(DONE, AT)
+        died()
+    ledger(sheets).archive(DONE, AT)
+    died()
+    ledger(sheets).open()
+    archive = {row["Post ID"]: row.get("Our view", "") for row in book.rows("Archive")}
+    assert archive == {post(1).id: "", post(2).id: "good", post(3).id: ""}
+    assert [row["Date"] for row in book.rows("Posts")] == ["a row of ours"]
+
+
+def test_a_token_service_that_answers_anything_is_trouble_that_passes(sheets: SheetsServer, book: Spreadsheet) -> None:
+    sheets.plan("/token", malformed)
+    ledger(sheets).open()
+    assert len(sheets.made("/token")) == 2

@@ -173,6 +173,8 @@ class Service:
         """Seconds by which the service's clock is ahead of ours."""
         self.broken: list[BaseException] = []
         """Exceptions in `handle`: a mistake of the test server's own. Tests look that there are none."""
+        self.weather: Callable[[Call], Fault | None] | None = None
+        """Asked at every call that meets no planned fault."""
         self._planned: list[_Planned] = []
         self._lock = threading.RLock()
         self._log_lock = threading.Lock()
@@ -261,7 +263,7 @@ class Service:
                     continue
                 planned.times -= 1
                 return planned.fault
-        return None
+        return self.weather(call) if self.weather else None
 
 
 class _Server(ThreadingHTTPServer):
