@@ -296,6 +296,8 @@ def run(lanes: int, chosen: Callable[[Case], bool] = lambda _case: True) -> list
         for lane in made:
             free.put(lane)
 
+        done = iter(range(1, len(cases) + 1))
+
         def survive(case: Case) -> Outcome:
             lane = free.get()
             try:
@@ -303,7 +305,9 @@ def run(lanes: int, chosen: Callable[[Case], bool] = lambda _case: True) -> list
             finally:
                 free.put(lane)
             for violation in outcome.violations:
-                print(f"{case}: {violation}", file=sys.stderr, flush=True)
+                print(f"✗ {case.service} {case.call}, {case.fault}: {violation}", file=sys.stderr, flush=True)
+            if (number := next(done)) % 50 == 0:
+                print(f"  {number} of {len(cases)}", file=sys.stderr, flush=True)
             return outcome
 
         with ThreadPoolExecutor(lanes) as pool:

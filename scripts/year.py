@@ -7,118 +7,36 @@ call of its process comes through any more, and what it knew is forgotten, as af
 
 from __future__ import annotations
 
-import logging
 import random
-import ssl
 import statistics
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from itertools import repeat
 from pathlib import Path
-from typing import ParamSpec, TypeVar
-from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
-from cryptography.hazmat.primitives import serialization
-from prefect import Task
-from prefect.blocks.core import Block
-from prefect.states import Failed
-
-from blocks import columns, google_sheet, sheet_client
 from blocks.discord_channels import DiscordChannels
-from blocks.errors import PipelineError, reason
 from blocks.gemini import GeminiAnalyst
-from blocks.ledger import readable
-from blocks.pipeline_settings import PipelineSettings
-from blocks.records import PostStatus, RunReport
+from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings
+from blocks.records import RunReport
 from flows import environment
 from flows.daily_pipeline import Plan, through_the_day
-from flows.steps import Steps
+from scripts.year_conditions import Conditions
+from scripts.year_process import CrashedError, InProcess, forget, without_prefect
 from scripts.year_world import RUN_TIMES, Messages, Team, Weather, run_moments, simulated_time
 from tasks import report as report_step
-from tasks.draft import write as draft_of
 from tasks.open_ledger import kept
 from tasks.report import Day, write_report
 from tests.services.everything import Everything
-from tests.services.sheets_model import as_text
-
-P = ParamSpec("P")
-R = TypeVar("R")
 
 FIRST = date(2025, 1, 6)
 DAYS = 365
-NAME = "year"
-STUCK = timedelta(days=12)
-"""A post is done some days after it was shared, outages, crashes and a person's look at an unsure draft included."""
-
-
-class CrashedError(BaseException):
-    """The process is gone. What it still does on its way out, no call of it comes through."""
-
-
-class InProcess(Steps):
-    """Steps as Prefect's engine runs them: with retries, their condition and their delays."""
-
-    def __init__(self, day: Day, weather: Weather, unexpected: list[str]) -> None:
-        super().__init__(day)
-        self._weather, self._unexpected = weather, unexpected
-
-    def run(self, step: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
-        delays = [*step.retry_delay_seconds, None] if isinstance(step.retry_delay_seconds, list) else [None]
-        for delay in delays:
-            try:
-                result = step.fn(*args, **kwargs)
-            except Exception as error:  # noqa: BLE001 - as the engine does
-                problem = error
-            else:
-                self._look()
-                return result
-            self._look()
-            if not isinstance(problem, PipelineError):
-                self._unexpected.append(f"{step.name}: {reason(problem)}")
-            may = step.retry_condition_fn
-            if delay is None or (may and not may(step, None, Failed(data=problem))):  # type: ignore[arg-type]
-                break
-            time.sleep(delay)
-        self._day.failed.setdefault(step.name, reason(problem))
-        return None
-
-    def _look(self) -> None:
-        if self._weather.dead:
-            raise CrashedError
-
-
-@contextmanager
-def without_prefect(blocks: dict[str, Block]) -> Iterator[None]:
-    """Blocks come from memory, and reports go nowhere but into the ledger."""
-    quiet = logging.getLogger("year")
-    with ExitStack() as stack:
-        stack.enter_context(patch.object(Block, "load", lambda name: blocks[name].model_copy()))
-        stack.enter_context(patch.object(report_step, "get_run_logger", lambda: quiet))
-        stack.enter_context(patch.object(report_step, "create_markdown_artifact", lambda **_: None))
-        # The same certificates and the same key, read again by every client: no outcome depends on them.
-        stack.enter_context(patch.object(ssl, "create_default_context", cache(ssl.create_default_context)))
-        loaded = cache(serialization.load_pem_private_key)
-        stack.enter_context(patch.object(serialization, "load_pem_private_key", loaded))
-        disabled = logging.root.manager.disable
-        logging.disable(logging.CRITICAL)
-        stack.callback(logging.disable, disabled)
-        yield
-
-
-def forget() -> None:
-    """What a process knows ends with it."""
-    google_sheet._LEARNT.clear()
-    for client in sheet_client._CONNECTED.values():
-        client._http.session.close()
-    sheet_client._CONNECTED.clear()
+AN_HOUR = timedelta(hours=1)
 
 
 @dataclass
@@ -136,13 +54,12 @@ class Year:
     catch_up: list[int] = field(default_factory=list)
     calls: int = 0
     cost: float = 0.0
-    uploaded: int = 0
     seconds: float = 0.0
     worked: float = 0.0
     """How long it took, and how much of that this process worked."""
     bad_days: list[str] = field(default_factory=list)
-    reported: list[str] = field(default_factory=list)
-    """The drafts that reports called published."""
+    again: bool = False
+    """Whether a run that did not end well is repeated after an hour, as a supervisor may do."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -179,8 +96,8 @@ class Year:
         settings = services.settings(
             folder, PUBLISHER_TYPE=self.publisher, DISCORD_LOOKBACK_DAYS="1", DISCORD_CHANNEL_ID="222,333"
         )
-        made = environment.blocks_of(environment.read(folder / "none", settings), NAME)
-        self.blocks = {f"{type(block).get_block_type_slug()}/{NAME}": block for block in made}
+        made = environment.blocks_of(environment.read(folder / "none", settings), BLOCK_NAME)
+        self.blocks = {f"{type(block).get_block_type_slug()}/{BLOCK_NAME}": block for block in made}
         for block in made:
             if isinstance(block, GeminiAnalyst):
                 # Its threads wait in real time; one at a time, so that calls come in the same order every time.
@@ -197,13 +114,14 @@ class Year:
         self.joins = self.random.randrange(self.days // 4, self.days // 2 + 1)
         self._after_outage = 0
         self._told: set[str] = set()
+        self.conditions = Conditions(self.services, self.messages, self.team, self.publisher)
 
     def _day(self, number: int, since: datetime) -> datetime:
         """One day: its messages, people's edits, its run (or two, where the hour is doubled), and the conditions."""
         day = FIRST + timedelta(days=number)
         moments = run_moments(day, self.zone, self.at)
         if number == self.joins:
-            source = self.blocks[f"discord-channels/{NAME}"]
+            source = self.blocks[f"discord-channels/{BLOCK_NAME}"]
             assert isinstance(source, DiscordChannels)
             source.channel_ids = ["222", "333", "444"]
             self.messages.channels.append("444")
@@ -215,8 +133,11 @@ class Year:
             report, ran = self._run(f"{day}/{moments.index(moment) + 1}")
             self.crashes += report is None
             self.statuses[report.status if report else "crashed"] += 1
+            self.cost += report.cost if report else 0.0
             self._check(day, moment, report, ran)
-        is_good, why = self._is_good(day, moments[-1])
+            if self.again and moment < moments[0] + AN_HOUR and (report is None or report.status != "SUCCESS"):
+                moments.append(moment + AN_HOUR)
+        is_good, why = self.conditions.is_good(day, moments[-1])
         was_up = not self.weather.away
         self.good, self.up, self.good_up = self.good + is_good, self.up + was_up, self.good_up + (is_good and was_up)
         if not is_good and was_up:
@@ -227,7 +148,7 @@ class Year:
     def _run(self, name: str) -> tuple[RunReport | None, Day]:
         """One run, as the flow does it. No report: it crashed."""
         forget()
-        settings = self.blocks[f"pipeline-settings/{NAME}"]
+        settings = self.blocks[f"pipeline-settings/{BLOCK_NAME}"]
         assert isinstance(settings, PipelineSettings)
         local = datetime.now(ZoneInfo(self.zone))
         run = f"{name} of seed {self.seed}"
@@ -262,121 +183,20 @@ class Year:
 
     # The conditions
 
-    def _out(self) -> list[str]:
-        return self.services.x.texts if self.publisher == "twitter" else self.services.typefully.published
-
-    def _column(self, tab: str, *headers: str) -> list[tuple[str, ...]]:
-        """Some columns of a tab's rows; nothing while the tab is not there."""
-        found = next((t for t in self.services.book.tabs if t.title == tab), None)
-        if found is None or not found.rows:
-            return []
-        head = [as_text(cell) for cell in found.rows[0]]
-        places = [head.index(header) if header in head else len(head) + 99 for header in headers]
-        return [tuple(as_text(row[p]) if p < len(row) else "" for p in places) for row in found.rows[1:]]
-
     def _check(self, day: date, moment: datetime, report: RunReport | None, ran: Day) -> None:
-        """The conditions after a run. The sheet's are held to after runs that say all went well."""
-        found = [*self._published_twice(), *self._untrue(report, ran)]
-        if report and report.status == "SUCCESS":
-            waits = bool(ran.fetched and ran.fetched.waiting)
-            found += [*self._rows(None if waits else moment), *self._theirs(), *self._left_over(report, moment)]
-        # What stays broken is told once.
+        """Hold a run to the conditions. What stays broken is told once."""
+        found = self.conditions.after(moment, report, ran)
         self.broken += [f"{day}: {what}" for what in found if what not in self._told]
         self._told |= {*found}
-
-    def _rows(self, until: datetime | None) -> Iterator[str]:
-        """Every post that was shared until then stands once in Posts or Archive, archived ones with their analysis."""
-        there = Counter(key for tab in ("Posts", "Archive") for (key,) in self._column(tab, "Post ID") if key)
-        yield from (f"post {key} stands {n} times in the ledger" for key, n in there.items() if n > 1)
-        yield from (f"post {key} was never shared" for key in there.keys() - self.messages.shared.keys())
-        if until:
-            lost = [k for k, at in self.messages.shared.items() if at <= until and k not in there]
-            yield from (f"post {key}, shared {self.messages.shared[key]:%m-%d %H:%M}, is lost" for key in lost)
-        for key, status, analysed in self._column("Archive", "Post ID", "Status", "AI Processed"):
-            if key and (status not in ("published", "skipped") or not analysed):
-                yield f"post {key} is archived as {status or 'nothing'}, analysed: {analysed or 'never'}"
-
-    def _theirs(self) -> Iterator[str]:
-        """The people's own rows, cells and tabs."""
-        if [tuple(row) for row in self.services.book.tab("Team").text()] != list(self.team.own):
-            yield "the tab Team was changed"
-        rows = [[text for text in map(as_text, row) if text] for row in self.services.book.tab("Posts").rows]
-        own = Counter(row[0] for row in rows if row and row[0].startswith("note "))
-        if own != Counter(self.team.notes):
-            yield f"own rows: lost {Counter(self.team.notes) - own}, too many {own - Counter(self.team.notes)}"
-        yield from (f"own row was written to: {row}" for row in rows if row and row[0] in own and len(row) > 1)
-        views = {k: v for tab in ("Posts", "Archive") for k, v in self._column(tab, "Post ID", "Our view") if k}
-        for key, text in self.team.comments.items():
-            if views.get(key) != text:
-                yield f"their cell {text!r} at post {key} is {views.get(key)!r}"
-
-    def _left_over(self, report: RunReport, moment: datetime) -> Iterator[str]:
-        """What a run that says SUCCESS should not have left."""
-        for key, status, text in self._column("Posts", "Post ID", "Status", "Content"):
-            if not key:
-                continue
-            if status in ("published", "skipped") or (status == "new" and text and not report.errors):
-                yield f"SUCCESS, and post {key} is still {status} in Posts"
-            if self.messages.shared[key] < moment - STUCK:
-                yield f"post {key} of {self.messages.shared[key]:%m-%d} is stuck as {status}"
-        for draft, status in self._column("Drafts", "Draft ID", "Status"):
-            if status in ("proposed", "approved", "publishing", "failed"):
-                yield f"SUCCESS, and draft {draft} is still {status}"
-
-    def _published_twice(self) -> Iterator[str]:
-        out = Counter(self._out())
-        yield from (f"published {n} times: {text[:60]!r}" for text, n in out.items() if n > 1)
-        drafts = self._column("Drafts", "Draft ID", "Text", "Post IDs", "Status")
-        rests = Counter(key for _, text, keys, _ in drafts if text in out for key in keys.split(", "))
-        yield from (f"post {key} rests in {n} published digests" for key, n in rests.items() if n > 1)
-        texts = {text for _, text, _, _ in drafts}
-        yield from (f"published, and no draft: {text[:60]!r}" for text in out if text not in texts)
-        for draft, text, _, status in drafts:
-            if status == "published" and text not in out:
-                yield f"draft {draft} is called published, and is not out"
-
-    def _untrue(self, report: RunReport | None, ran: Day) -> Iterator[str]:
-        """What a report says that is not so."""
-        if report is None:
-            return
-        out = self._out()
-        self.uploaded += report.counts["uploaded"]
-        self.cost += report.cost
-        if self.uploaded > len(self.messages.shared):
-            yield f"{self.uploaded} posts were reported as uploaded, of {len(self.messages.shared)}"
-        receipts = ran.published.receipts if ran.published else ()
-        for draft, _ in receipts:
-            if draft.text not in out or draft.id in self.reported:
-                yield f"draft {draft.id} is reported as published, and is not out or was reported before"
-        if report.counts["published"] != len(receipts):
-            yield f"{report.counts['published']} reported as published, and {len(receipts)} were"
-        self.reported += [draft.id for draft, _ in receipts]
-        runs = Counter(key for (key,) in self._column("Runs", "Run ID") if key)
-        yield from (f"run {key} is reported {n} times" for key, n in runs.items() if n > 1)
-
-    def _is_good(self, day: date, moment: datetime) -> tuple[bool, str]:
-        """Whether the day's digest is out, or there is rightly none."""
-        mine = [(text, status) for key, text, status in self._column("Drafts", "Draft ID", "Text", "Status")
-                if key == day.isoformat()]  # fmt: skip
-        if mine:
-            (text, status) = mine[0]
-            return text in self._out() or status == "rejected", f"the draft is {status}"
-        posts = self.services.book.rows("Posts") if self.team.posts else []
-        entries = readable([row for row in posts if row.get("Post ID")], columns.entry_of_row)
-        there = {e.post.id for e in entries} | {key for (key,) in self._column("Archive", "Post ID")}
-        if any(at <= moment and key not in there for key, at in self.messages.shared.items()):
-            return False, "messages were not read"
-        if any(e.status is PostStatus.NEW and e.post.text for e in entries):
-            return False, "posts were not analysed"
-        made, _ = draft_of([e for e in entries if e.status is PostStatus.ANALYZED], day)
-        return made is None, "no digest was drafted"
 
     def _count_catch_up(self, is_good: bool, was_up: bool) -> None:
         """How many runs it takes after an outage until nothing waits any more."""
         if not was_up:
             self._after_outage = 1
         elif self._after_outage:
-            open_drafts = [s for (s,) in self._column("Drafts", "Status") if s in ("proposed", "publishing", "failed")]
+            open_drafts = [
+                s for (s,) in self.conditions.column("Drafts", "Status") if s in ("proposed", "publishing", "failed")
+            ]
             if is_good and not open_drafts:
                 self.catch_up.append(self._after_outage)
                 self._after_outage = 0
@@ -398,7 +218,7 @@ class Year:
             if report is None or report.status != "SUCCESS":
                 errors = "; ".join(report.errors) if report else "crashed"
                 self.broken.append(f"{day}: a calm day, and not a good one: {errors}")
-        rest = [key for (key,) in self._column("Posts", "Post ID") if key]
+        rest = [key for (key,) in self.conditions.column("Posts", "Post ID") if key]
         self.broken += [f"the year is over, and post {key} is not archived" for key in rest]
 
     # The result
@@ -411,15 +231,15 @@ class Year:
         verdict = "ok" if not self.broken else f"{len(self.broken)} broken"
         return (
             f"{self.seed:>5} {self.good:>5} {self.up:>5} {share:>6.1f}% {len(self.messages.shared):>6} "
-            f"{len(self._out()):>8} {self.crashes:>8} {sum(self.weather.faults.values()):>7} {most:>9} "
+            f"{len(self.conditions.out()):>8} {self.crashes:>8} {sum(self.weather.faults.values()):>7} {most:>9} "
             f"{self.seconds:>5.0f} s  {verdict}"
         )
 
     def table(self) -> str:
         """What a year gave, in full."""
-        archived = sum(bool(key) for (key,) in self._column("Archive", "Post ID"))
-        ledger = archived + sum(bool(key) for (key,) in self._column("Posts", "Post ID"))
-        out, spent = len(self._out()), self.cost + 0.015 * len(self._out())
+        archived = sum(bool(key) for (key,) in self.conditions.column("Archive", "Post ID"))
+        ledger = archived + sum(bool(key) for (key,) in self.conditions.column("Posts", "Post ID"))
+        out, spent = len(self.conditions.out()), self.cost + 0.015 * len(self.conditions.out())
         ups = f"{self.up} up days, {self.good_up} of them good: {100 * self.good_up / max(1, self.up):.1f} %"
         median = statistics.median(self.catch_up) if self.catch_up else 0
         catch = f"median {median:g} runs, at most {max(self.catch_up, default=0)}"
@@ -445,20 +265,22 @@ class Year:
 HEADER = " seed  good    up good/up  posts  digests  crashes  faults  catch-up  took   conditions"
 
 
-def _one(seed: int) -> tuple[str, list[str], tuple[int, int], str, list[str]]:
-    year = Year(seed).go()
+def _one(seed: int, again: bool) -> tuple[str, list[str], tuple[int, int], str, list[str]]:
+    year = Year(seed, again=again).go()
     return year.line, year.broken, (year.good_up, year.up), year.table(), year.bad_days
 
 
 def main(arguments: list[str]) -> int:
-    """Live through the years of some seeds: "7", or "1-100"."""
+    """Live through the years of some seeds: "7", or "1-100"; with "again", runs that fail are repeated."""
     first, _, last = (arguments[0] if arguments else "1").partition("-")
     seeds = range(int(first), int(last or first) + 1)
     good = up = wrong = 0
     with ProcessPoolExecutor(max_workers=min(2, len(seeds)), max_tasks_per_child=4) as pool:
         if len(seeds) > 1:
             print(HEADER)
-        for seed, (line, broken, (some, of), table, bad) in zip(seeds, pool.map(_one, seeds), strict=True):
+        for seed, (line, broken, (some, of), table, bad) in zip(
+            seeds, pool.map(_one, seeds, repeat("again" in arguments)), strict=True
+        ):
             print(line if len(seeds) > 1 else f"The year of seed {seed}\n\n{table}\n", flush=True)
             good, up, wrong = good + some, up + of, wrong + bool(broken)
             if len(seeds) == 1 and bad:

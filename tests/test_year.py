@@ -19,7 +19,7 @@ def year() -> Year:
 def test_twenty_days_with_faults_and_crashes_break_no_condition(year: Year) -> None:
     assert year.broken == []
     assert year.weather.faults.total() > 0
-    assert len(year._out()) > 10
+    assert len(year.conditions.out()) > 10
     assert all(len(line) <= 80 for line in [*year.table().splitlines(), year.line])
 
 
@@ -28,12 +28,12 @@ def test_what_is_broken_is_named(year: Year) -> None:
     key = [as_text(cell) for cell in archive.rows[0]].index("Post ID")
     doubled, lost = as_text(archive.rows[1][key]), as_text(archive.rows[2][key])
     archive.rows[2] = archive.rows[1]
-    found = [*year._rows(year.messages.shared[lost] + timedelta(seconds=1))]
+    found = [*year.conditions.rows(year.messages.shared[lost] + timedelta(seconds=1))]
     assert f"post {doubled} stands 2 times in the ledger" in found
     assert any(line.startswith(f"post {lost}, shared ") and line.endswith(" is lost") for line in found)
 
     year.services.book.tab("Team").rows.pop()
-    assert "the tab Team was changed" in [*year._theirs()]
+    assert "the tab Team was changed" in [*year.conditions.theirs()]
 
     out._published.append(out._published[0])
     year._check(FIRST, year.messages.shared[lost], None, Day("a", year.messages.shared[lost]))
