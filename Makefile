@@ -30,8 +30,8 @@ bench: $(READY)  ## times and memory, side by side
 chaos: $(READY)  ## every outside call of a day disturbed in every way, about 20 minutes
 	@$(BIN)/python -m scripts.chaos
 
-year: $(READY)  ## a simulated year of daily runs with faults: SEED=7, or SEED=1-100; AGAIN=1 repeats failed runs
-	@$(BIN)/python -m scripts.year $(SEED) $(if $(AGAIN),again)
+year: $(READY)  ## a simulated year of daily runs with faults: SEED=7, or SEED=1-100
+	@$(BIN)/python -m scripts.year $(SEED)
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found. Install one, or name it: make PYTHON=/path/to/python3"; exit 1; }

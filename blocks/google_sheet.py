@@ -400,14 +400,16 @@ class GoogleSheet(Ledger):
             elif draft and not again:
                 stood_there = True
                 return made
-            ready = {k: i for k, i in posts.keyed().items() if posts.text(i, "Status") == PostStatus.ANALYZED.value}
-            change = Change(posts, {i: wanted[k] for k, i in ready.items() if k in wanted})
-            change.expect = ("Status", PostStatus.ANALYZED.value)
-            made.changes = [change]
+            made.changes = [_of_analyzed(posts, wanted)]
             return made
 
         self._carry_out(plan, self._seen)
         return not stood_there
+
+    def claim(self, draft: Draft) -> None:
+        cells = {"Status": PostStatus.DRAFTED.value, "Draft ID": draft.id}
+        wanted = dict.fromkeys(draft.post_ids, cells)
+        self._carry_out(lambda book, _again: Plan([_of_analyzed(book["Posts"], wanted)]), self._seen)
 
     def move_draft(self, draft: Draft, expected: DraftStatus) -> bool:
         row = columns.row_of_draft(draft)
@@ -521,6 +523,13 @@ class GoogleSheet(Ledger):
             f"the sheet may be written; {'tabs to be made: ' + ', '.join(missing) if missing else 'all tabs are there'}"
         )
         return [Check("ledger", True, one_line(found, 200))]
+
+
+def _of_analyzed(posts: Tab, wanted: Mapping[str, Mapping[str, str]]) -> Change:
+    """What is wanted of posts, as far as they are `analyzed`."""
+    ready = {k: i for k, i in posts.keyed().items() if posts.text(i, "Status") == PostStatus.ANALYZED.value}
+    cells: dict[int, Mapping[str, Value | str]] = {i: {**wanted[k]} for k, i in ready.items() if k in wanted}
+    return Change(posts, cells, expect=("Status", PostStatus.ANALYZED.value))
 
 
 def _places(column: dict[str, Any], text: str) -> list[int]:

@@ -126,6 +126,10 @@ class Ledger(Block):
         """
         raise NotImplementedError
 
+    def claim(self, draft: Draft) -> None:
+        """Mark those posts of a draft that stands there `drafted` which are still `analyzed`."""
+        raise NotImplementedError
+
     def move_draft(self, draft: Draft, expected: DraftStatus) -> bool:
         """Write a draft's status, published ids, link, note and publisher, if its status is still the expected one.
 

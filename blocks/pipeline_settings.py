@@ -68,6 +68,12 @@ class PipelineSettings(Block):
         pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
         description="When the day's run starts, 24 hours.",
     )
+    schedule_again_after: int = Field(
+        default=60,
+        ge=0,
+        le=720,
+        description="Minutes after which the day's run is repeated, to finish what went wrong; 0: it is not.",
+    )
     schedule_timezone: str = Field(default="UTC", description="The team's time zone, as Europe/Berlin.")
 
     @field_validator("schedule_timezone")
@@ -80,7 +86,9 @@ class PipelineSettings(Block):
         return value
 
     @property
-    def cron(self) -> str:
-        """The schedule as cron writes it."""
-        hour, minute = self.schedule_time.split(":")
-        return f"{int(minute)} {int(hour)} * * *"
+    def crons(self) -> list[str]:
+        """The schedule as cron writes it: the day's run, and its repeat, which never falls on the next day."""
+        hour, minute = map(int, self.schedule_time.split(":"))
+        first = 60 * hour + minute
+        last = min(first + self.schedule_again_after, 24 * 60 - 1)
+        return [f"{at % 60} {at // 60} * * *" for at in dict.fromkeys((first, last))]

@@ -59,6 +59,12 @@ _HELD: dict[Path, tuple[str, sqlite3.Connection]] = {}
 """The ledgers that runs of this process have: by whom, and the transaction that keeps others out."""
 
 
+def _claim(db: sqlite3.Connection, draft: Draft) -> None:
+    cells = {"Status": PostStatus.DRAFTED.value, "Draft ID": draft.id}
+    for post_id in draft.post_ids:
+        _update(db, "Posts", cells, '"Post ID" = ? AND "Status" = \'analyzed\'', post_id)
+
+
 class SqliteLedger(Ledger):
     """The ledger in a SQLite file, in WAL mode: two runs may meet, each move is one transaction.
 
@@ -250,13 +256,15 @@ class SqliteLedger(Ledger):
                 ).rowcount
                 if not added:
                     return False
-                for post_id in draft.post_ids:
-                    cells = {"Status": PostStatus.DRAFTED.value, "Draft ID": draft.id}
-                    _update(db, "Posts", cells, '"Post ID" = ? AND "Status" = \'analyzed\'', post_id)
+                _claim(db, draft)
             for post_id in passed_over:
                 cells = {"Status": PostStatus.SKIPPED.value}
                 _update(db, "Posts", cells, '"Post ID" = ? AND "Status" = \'analyzed\'', post_id)
         return True
+
+    def claim(self, draft: Draft) -> None:
+        with self._connect() as db:
+            _claim(db, draft)
 
     def move_draft(self, draft: Draft, expected: DraftStatus) -> bool:
         row = columns.row_of_draft(draft)

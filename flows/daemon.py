@@ -50,11 +50,13 @@ def serve(settings: PipelineSettings, api: str) -> None:
         api: the address of Prefect's API.
     """
     print(f"Prefect's UI: {api.removesuffix('/api')}")
-    print(f"Next runs: daily at {settings.schedule_time} {settings.schedule_timezone}. Ctrl-C ends it.", flush=True)
+    again = f", again after {settings.schedule_again_after} minutes" if len(settings.crons) > 1 else ""
+    when = f"daily at {settings.schedule_time} {settings.schedule_timezone}{again}"
+    print(f"Next runs: {when}. Ctrl-C ends it.", flush=True)
     try:
         daily_pipeline.serve(
             name=BLOCK_NAME,
-            schedule=Cron(settings.cron, timezone=settings.schedule_timezone),
+            schedules=[Cron(cron, timezone=settings.schedule_timezone) for cron in settings.crons],
             pause_on_shutdown=False,
             limit=1,
             print_starting_message=False,

@@ -100,6 +100,7 @@ class Environment(BaseModel):
     TYPEFULLY_API_URL: ServiceUrl = str(TypefullyPublisher.model_fields["api_url"].default)
     OUTBOX_PATH: Path = Path("data/outbox")
     SCHEDULE_TIME: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "20:00"
+    SCHEDULE_AGAIN_AFTER: Annotated[int, Field(ge=0, le=720)] = 60
     SCHEDULE_TIMEZONE: Annotated[str, AfterValidator(_zone)] = "UTC"
     LOG_LEVEL: LogLevel = "INFO"
     NOTIFY_WEBHOOK_URL: str = ""
@@ -117,6 +118,7 @@ _ADVICE = {
     "PUBLISHER_TYPE": "must be twitter, typefully, outbox or none",
     "PUBLISH_MODE": "must be auto, approve or draft",
     "SCHEDULE_TIME": "must be a time of day in 24 hours, as 20:00",
+    "SCHEDULE_AGAIN_AFTER": "must be a number of minutes from 0 to 720",
     "SCHEDULE_TIMEZONE": "is no time zone: write it as Europe/Berlin or UTC",
     "LOG_LEVEL": "must be DEBUG, INFO, WARNING or ERROR",
 }
@@ -259,6 +261,7 @@ def blocks_of(environment: Environment, name: str = BLOCK_NAME) -> list[Block]:
         lookback_days=environment.DISCORD_LOOKBACK_DAYS,
         publish_mode=environment.PUBLISH_MODE,
         schedule_time=environment.SCHEDULE_TIME,
+        schedule_again_after=environment.SCHEDULE_AGAIN_AFTER,
         schedule_timezone=environment.SCHEDULE_TIMEZONE,
     )
     return [source, ledger, *analysts, *([publisher] if publisher else []), settings]

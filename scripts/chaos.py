@@ -33,16 +33,31 @@ from tests.services.server import Answer, Call, DroppedError, Fault, Service, Wo
 
 PUBLISHERS = {"twitter": "X", "typefully": "Typefully"}
 FIRST_PORT = 18_100
-WHOLE, A_STEP_FAILED, SKIPPED = 0, 1, 3
-SETTINGS = {"PREFECT_LOGGING_TO_API_ENABLED": "false", "PYTHONWARNINGS": "ignore"} | {
-    f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false"
-    for service in ("EVENT_PERSISTER", "TASK_RUN_RECORDER", "TRIGGERS", "LATE_RUNS", "SCHEDULER")
+WHOLE, A_STEP_FAILED, SKIPPED, NOT_TAKEN = 0, 1, 3, 75
+"""Exit codes. Not taken: Prefect's own server was too busy, and the run never began."""
+
+_ASIDE = (
+    "EVENT_PERSISTER",
+    "TASK_RUN_RECORDER",
+    "TRIGGERS",
+    "LATE_RUNS",
+    "SCHEDULER",
+    "DB_VACUUM",
+    "FOREMAN",
+    "REPOSSESSOR",
+)
+SETTINGS = {
+    "PREFECT_LOGGING_TO_API_ENABLED": "false",
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+    "PYTHONWARNINGS": "ignore",
+    **{f"PREFECT_SERVER_SERVICES_{service}_ENABLED": "false" for service in _ASIDE},
 }
 """For the environment. What Prefect writes down aside is not looked at, and locks its SQLite file for minutes."""
 
 _LONGEST = 150.0
 """Seconds that a run may take, disturbed or not."""
 
+_HANGS = -999
 _PATIENCE = 1.0
 _QUICK: dict[str, Any] = {
     "timeout": 8,
@@ -74,13 +89,17 @@ def _run(name: str, log: str) -> None:
     into = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(into, 1)
     os.dup2(into, 2)
+    from prefect.exceptions import PrefectHTTPStatusError
     from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 
     from flows.daily_pipeline import daily_pipeline
 
     # Prefect waits a second for its heartbeat's thread when a flow ends.
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        state = daily_pipeline(settings=f"pipeline-settings/{name}", day=chaos_day.DAY, return_state=True)
+    try:
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            state = daily_pipeline(settings=f"pipeline-settings/{name}", day=chaos_day.DAY, return_state=True)
+    except PrefectHTTPStatusError:
+        os._exit(NOT_TAKEN)
     sys.stdout.flush()
     # Nothing of the interpreter's farewell is needed: what counts is in the services.
     os._exit(SKIPPED if state.name == "Skipped" else WHOLE if state.is_completed() else A_STEP_FAILED)
@@ -200,13 +219,15 @@ class Lane:
 
     def _once(self, publisher: str, running: Running, log: Path) -> int:
         """One run, to its end. Gives the exit code."""
-        running.process = self._start(target=_run, args=(f"{self._name}-{publisher}", str(log)))
-        running.process.start()
-        running.process.join(_LONGEST)
-        if running.process.exitcode is None:
-            running.kill()
-            return -999
-        return running.process.exitcode
+        while True:
+            running.process = self._start(target=_run, args=(f"{self._name}-{publisher}", str(log)))
+            running.process.start()
+            running.process.join(_LONGEST)
+            if running.process.exitcode is None:
+                running.kill()
+                return _HANGS
+            if running.process.exitcode != NOT_TAKEN:
+                return running.process.exitcode
 
     def calls(self, publisher: str) -> list[Case]:
         """What a day without any fault calls, and that it is as it should be."""
@@ -249,7 +270,7 @@ class Lane:
         yield from (f"after {which}: {line}" for line in chaos_day.never(everything))
         if code == WHOLE:
             yield from (f"{which} says that all is well: {line}" for line in chaos_day.done(everything))
-        elif code == -999:
+        elif code == _HANGS:
             yield f"{which} hangs"
         elif not disturbed:
             yield f"{which} ends with {code}"

@@ -16,7 +16,6 @@ from collections import Counter
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from itertools import repeat
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -58,8 +57,6 @@ class Year:
     worked: float = 0.0
     """How long it took, and how much of that this process worked."""
     bad_days: list[str] = field(default_factory=list)
-    again: bool = False
-    """Whether a run that did not end well is repeated after an hour, as a supervisor may do."""
 
     def __post_init__(self) -> None:
         self.random = random.Random(self.seed)
@@ -135,7 +132,8 @@ class Year:
             self.statuses[report.status if report else "crashed"] += 1
             self.cost += report.cost if report else 0.0
             self._check(day, moment, report, ran)
-            if self.again and moment < moments[0] + AN_HOUR and (report is None or report.status != "SUCCESS"):
+            # The schedule's second run of the day. Where all went well it would only look, which takes time here.
+            if moment < moments[0] + AN_HOUR and (report is None or report.status != "SUCCESS"):
                 moments.append(moment + AN_HOUR)
         is_good, why = self.conditions.is_good(day, moments[-1])
         was_up = not self.weather.away
@@ -265,22 +263,20 @@ class Year:
 HEADER = " seed  good    up good/up  posts  digests  crashes  faults  catch-up  took   conditions"
 
 
-def _one(seed: int, again: bool) -> tuple[str, list[str], tuple[int, int], str, list[str]]:
-    year = Year(seed, again=again).go()
+def _one(seed: int) -> tuple[str, list[str], tuple[int, int], str, list[str]]:
+    year = Year(seed).go()
     return year.line, year.broken, (year.good_up, year.up), year.table(), year.bad_days
 
 
 def main(arguments: list[str]) -> int:
-    """Live through the years of some seeds: "7", or "1-100"; with "again", runs that fail are repeated."""
+    """Live through the years of some seeds: "7", or "1-100"."""
     first, _, last = (arguments[0] if arguments else "1").partition("-")
     seeds = range(int(first), int(last or first) + 1)
     good = up = wrong = 0
     with ProcessPoolExecutor(max_workers=min(2, len(seeds)), max_tasks_per_child=4) as pool:
         if len(seeds) > 1:
             print(HEADER)
-        for seed, (line, broken, (some, of), table, bad) in zip(
-            seeds, pool.map(_one, seeds, repeat("again" in arguments)), strict=True
-        ):
+        for seed, (line, broken, (some, of), table, bad) in zip(seeds, pool.map(_one, seeds), strict=True):
             print(line if len(seeds) > 1 else f"The year of seed {seed}\n\n{table}\n", flush=True)
             good, up, wrong = good + some, up + of, wrong + bool(broken)
             if len(seeds) == 1 and bad:

@@ -109,6 +109,8 @@ def analyze(ledger: str, analyst: str) -> Analyzed:
     ask = load(Analyst, analyst).analyze
     for start in range(0, len(posts), BATCH):
         got = analyze_batch(ask, posts[start : start + BATCH])
+        if len(got.unanalyzed) > 1 and not got.analyses:
+            raise PermanentError(f"None of {len(got.unanalyzed)} posts: {in_lines(got.unanalyzed)[0]}")
         book.note_analyses(got.analyses, now)
         done.posts += len(got.analyses)
         done.relevant += sum(analysis.is_crypto for analysis in got.analyses)

@@ -45,6 +45,21 @@ def write(entries: Sequence[Entry], day: date) -> tuple[Draft | None, list[Item]
     return draft, used
 
 
+_STANDING = [status for status in DraftStatus if status is not DraftStatus.REJECTED]
+
+
+def claim_all(book: Ledger) -> None:
+    """Let no post be drafted twice: one that rests in a draft is `drafted`.
+
+    Where rows were moved while a draft was added, and no answer came, the draft stands there and its posts were put
+    back as they had been.
+    """
+    free = {entry.post.id for entry in book.entries(PostStatus.ANALYZED)}
+    for old in book.drafts(*_STANDING) if free else ():
+        if not free.isdisjoint(old.post_ids):
+            book.claim(old)
+
+
 @step("draft", run_name="draft the digest of {day}", timeout_seconds=120)
 def draft(ledger: str, day: date) -> Drafted:
     """Make the day's draft from the ledger's analysed posts. A day has one digest: a second is never made.
@@ -54,6 +69,7 @@ def draft(ledger: str, day: date) -> Drafted:
         day: the day, in the team's time zone. It is the draft's id.
     """
     book = load(Ledger, ledger)
+    claim_all(book)
     made = book.draft(day.isoformat())
     if made:
         return Drafted(None, f"the digest of {day} was made before ({made.status.value})")

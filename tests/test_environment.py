@@ -78,7 +78,10 @@ def test_no_publisher(tmp_path: Path) -> None:
 
 
 def test_the_cron_line_is_the_time_of_day() -> None:
-    assert PipelineSettings(schedule_time="07:05").cron == "5 7 * * *"
+    assert PipelineSettings(schedule_time="07:05").crons == ["5 7 * * *", "5 8 * * *"]
+    assert PipelineSettings(schedule_time="07:05", schedule_again_after=0).crons == ["5 7 * * *"]
+    assert PipelineSettings(schedule_time="23:30").crons == ["30 23 * * *", "59 23 * * *"], "the same day's digest"
+    assert PipelineSettings(schedule_time="23:59").crons == ["59 23 * * *"]
     with pytest.raises(ValueError, match="time zone"):
         PipelineSettings(schedule_timezone="Mars/Olympus")
 

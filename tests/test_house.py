@@ -16,6 +16,7 @@ from prefect.blocks.core import Block
 import blocks
 from blocks import errors
 from blocks.loading import EMBEDDED, OUTSIDE
+from blocks.pipeline_settings import PipelineSettings
 from flows.daily_pipeline import daily_pipeline
 
 ROOT = Path(__file__).parents[1]
@@ -165,7 +166,10 @@ def test_the_deployment_names_what_is_there() -> None:
     assert deployment["name"] == daily_pipeline.name == "daily-pipeline"
     assert deployment["entrypoint"] == "flows/daily_pipeline.py:daily_pipeline"
     assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
-    assert [set(schedule) for schedule in deployment["schedules"]] == [{"cron", "timezone", "slug", "active"}]
+    assert {frozenset(schedule) for schedule in deployment["schedules"]} == {
+        frozenset({"cron", "timezone", "slug", "active"})
+    }
+    assert [schedule["cron"] for schedule in deployment["schedules"]] == PipelineSettings().crons
 
 
 def test_the_deployed_flow_takes_plain_parameters(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,24 +9,31 @@ from pathlib import Path
 
 import pytest
 
+from blocks.errors import TransientError
 from blocks.google_sheet import GoogleSheet
 from blocks.ledger import Ledger
 from blocks.records import Draft, DraftStatus, Entry, PostStatus
 from blocks.sqlite_ledger import SqliteLedger
+from tasks.draft import claim_all
 from tasks.publish import STALE, settle
+from tests.services.server import Answer, Call, Work, lost
 from tests.services.sheets_server import SheetsServer
 from tests.test_sqlite_ledger import AT, crypto, draft_of, post
 
 
-@pytest.fixture(params=["sqlite", "sheet"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    if request.param == "sqlite":
-        yield SqliteLedger(path=tmp_path / "l.sqlite3")
-        return
+@pytest.fixture
+def sheets() -> Iterator[SheetsServer]:
     with SheetsServer() as server:
         server.share("shared")
-        yield GoogleSheet(spreadsheet_id="shared", service_account_key=server.key_file, api_url=server.url)
+        yield server
         assert server.broken == []
+
+
+@pytest.fixture(params=["sqlite", "sheet"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path, sheets: SheetsServer) -> Ledger:
+    if request.param == "sqlite":
+        return SqliteLedger(path=tmp_path / "l.sqlite3")
+    return GoogleSheet(spreadsheet_id="shared", service_account_key=sheets.key_file, api_url=sheets.url)
 
 
 def drafted(ledger: Ledger, status: DraftStatus, **more: object) -> Draft:
@@ -101,3 +108,59 @@ def test_what_may_be_out_never_lapses(ledger: Ledger, status: DraftStatus) -> No
     settle(ledger, AT.date() + timedelta(days=300))
     assert ledger.draft(made.id) == made
     assert [e.status.value for e in posts_of(ledger).values()] == ["drafted", "drafted", "new"]
+
+
+def test_posts_that_rest_in_a_draft_are_never_drafted_again(ledger: Ledger) -> None:
+    """Rows were moved while the draft was added, and the answer was lost: it stands there, its posts were put back."""
+    posts = [post(1), post(2), post(3)]
+    ledger.open()
+    ledger.add(posts, [], [])
+    ledger.note_analyses([crypto(p.id) for p in posts], AT)
+    standing = replace(draft_of(post(1), post(2)), id="2024-01-14")
+    ledger.add_draft(replace(standing, post_ids=()), [])
+    _rest_in(ledger, standing)
+    claim_all(ledger)
+    found = posts_of(ledger)
+    assert [(found[p.id].status.value, found[p.id].draft_id) for p in posts] == [
+        ("drafted", "2024-01-14"),
+        ("drafted", "2024-01-14"),
+        ("analyzed", ""),
+    ]
+
+
+def _rest_in(ledger: Ledger, draft: Draft) -> None:
+    ids = ", ".join(draft.post_ids)
+    if isinstance(ledger, SqliteLedger):
+        with ledger._connect() as db:
+            db.execute('UPDATE "Drafts" SET "Post IDs" = ? WHERE "Draft ID" = ?', (ids, draft.id))
+    else:
+        assert isinstance(ledger, GoogleSheet)
+        tab = ledger._settled()["Drafts"]
+        ledger._client.write(tab.set({tab.keyed()[draft.id]: {"Post IDs": ids}}))
+        ledger._seen = None
+
+
+def test_rows_moved_and_the_answer_lost_while_a_draft_is_added(sheets: SheetsServer) -> None:
+    block = GoogleSheet(spreadsheet_id="shared", service_account_key=sheets.key_file, api_url=sheets.url)
+    block.open()
+    block.add([post(1), post(2), post(3)], [], [])
+    block.note_analyses([crypto(p.id) for p in (post(1), post(2), post(3))], AT)
+    made = draft_of(post(1), post(2))
+    block.drafts()
+
+    def move_and_lose(call: Call, work: Work) -> Answer:
+        sheets.spreadsheets["shared"].tab("Posts").move_row(3, 1)
+        return lost(call, work)
+
+    sheets.plan("batchUpdate", move_and_lose)
+    with pytest.raises(TransientError):
+        block.add_draft(made, [])
+    again = block.model_copy()
+    again._seen = None
+    assert again.draft(made.id) is not None
+    claim_all(again)
+    assert {e.post.id: e.status.value for e in posts_of(again).values()} == {
+        post(1).id: "drafted",
+        post(2).id: "drafted",
+        post(3).id: "analyzed",
+    }
