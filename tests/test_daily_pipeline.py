@@ -167,6 +167,14 @@ def test_analyze_fails_for_one_post_alone(house: House) -> None:
     assert "the batch was refused" in last_run(house)["Errors"]
 
 
+def test_an_analyst_that_can_do_none_of_them_is_replaced(house: House) -> None:
+    house.share([exports.shared(1, NEWS + " Poison."), exports.shared(2, "Poison for Solana.")])
+    state = house.run(analyst=faulty("choking", word="Poison"))
+    assert state.message == "1 of 7 steps failed: analyze"
+    assert counts(house)["Analyzed"] == 2, "the embedded analyst takes over"
+    assert "None of 2 posts: 2 posts: RuntimeError: the batch was refused" in last_run(house)["Errors"]
+
+
 def test_analyst_out_of_reach(house: House) -> None:
     state = with_news(house).run(analyst=faulty("out-of-reach"))
     assert state.message == "1 of 7 steps failed: analyze"
