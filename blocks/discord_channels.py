@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -121,10 +121,15 @@ class DiscordChannels(Source):
                     raw = await api.get("/channels/{channel_id}", channel_id=channel_id)
                     channel = channel_of(raw | {"id": channel_id})
                     events += await _channel(api, raw, channel, mark, since, limit, lookback)
+                except (PermanentError, TransientError) as error:
+                    _stop_if_refused(error)
+                    events.append(_failed(channel, reason(error), mark, since + lookback))
+                    continue
+                try:
                     threads = await _threads(api, channel, since, guilds) if self.include_threads else []
                 except (PermanentError, TransientError) as error:
                     _stop_if_refused(error)
-                    events.append(_failed(channel, error))
+                    events[-1] = _without_threads(events[-1], since + lookback, reason(error))
                     continue
                 for thread in threads:
                     mark = bookmarks.get(id_of(thread))
@@ -136,7 +141,7 @@ class DiscordChannels(Source):
                         events += await _channel(api, thread, name, mark, since, limit, lookback)
                     except (PermanentError, TransientError) as error:
                         _stop_if_refused(error)
-                        events.append(_failed(name, error))
+                        events.append(_failed(name, reason(error), mark, since + lookback))
         return events
 
     def warm_up(self) -> None:
@@ -177,8 +182,18 @@ class DiscordChannels(Source):
             return checks
 
 
-def _failed(channel: Channel, error: Exception) -> ChannelRead:
-    return ChannelRead(channel, 0, 0, 0, None, reason(error), failed=True)
+def _failed(channel: Channel, why: str, mark: Bookmark | None, begin: datetime) -> ChannelRead:
+    """One that could not be read. Its bookmark stays; without one, it gets one where its reading would have begun."""
+    place = None if mark else Bookmark(channel.id, channel.name, str(_snowflake(begin)), begin)
+    return ChannelRead(channel, 0, 0, 0, place, why, failed=True)
+
+
+def _without_threads(event: Message | ChannelRead, since: datetime, why: str) -> Message | ChannelRead:
+    """A channel whose threads could not be listed: the next run looks for threads that are as old as this one would."""
+    if not isinstance(event, ChannelRead):
+        return event
+    mark = event.bookmark and replace(event.bookmark, last_read=min(event.bookmark.last_read, since))
+    return replace(event, bookmark=mark, problem=f"its threads cannot be read: {why}", failed=True)
 
 
 def _stop_if_refused(error: Exception) -> None:
@@ -251,7 +266,7 @@ async def _channel(
     elif content_is_withheld(everything):
         problem = _NO_CONTENT
     if problem:
-        return [ChannelRead(channel, 0, 0, 0, None, problem, failed=True)]
+        return [_failed(channel, problem, mark, since + lookback)]
     now = datetime.now(UTC)
     newest_id = id_of(taken.new[-1]) if taken.new else ""
     bookmark = Bookmark(channel.id, channel.name, newest_id, now) if newest_id else None

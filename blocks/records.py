@@ -99,7 +99,8 @@ class ChannelRead:
     """How the reading of one channel ended. It follows the channel's messages.
 
     `new` messages were taken, `reread` ones lie before the bookmark, `waiting` ones are left for later runs.
-    `bookmark` is None where it must stay: nothing new, or `failed` (a part could not be read).
+    `bookmark` is None where it must stay: nothing new, or `failed` (a part could not be read). A channel that was
+    never read and failed has one where its reading would have begun.
     """
 
     channel: Channel

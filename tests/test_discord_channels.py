@@ -155,14 +155,17 @@ def test_many_archived_threads_are_paged_and_old_ones_are_not(discord: DiscordSe
 
 def test_one_channels_failure_is_its_own(discord: DiscordServer) -> None:
     discord.channel("333", "hidden", visible=False)
+    hidden = discord.post("333", "gm", at=NOW - timedelta(hours=20))
     good = discord.post("222", "gm")
     messages, reads = read(source(discord, "333", "999", "222"))
     assert [m.id for m in messages] == [good]
     assert reads["333"].failed
-    assert reads["333"].bookmark is None
     assert "View Channel" in reads["333"].problem
     assert "DISCORD_CHANNEL_ID" in reads["999"].problem
     assert not reads["222"].failed
+    discord.places["333"].visible = True
+    marks = {i: done.bookmark for i, done in reads.items() if done.bookmark}
+    assert [m.id for m in read(source(discord, "333"), marks)[0]] == [hidden], "its reading begins where it would have"
 
 
 def test_the_missing_intent_is_told_from_a_quiet_day(discord: DiscordServer) -> None:
@@ -172,11 +175,13 @@ def test_the_missing_intent_is_told_from_a_quiet_day(discord: DiscordServer) -> 
     messages, reads = read(source(discord))
     assert messages == []
     assert reads["222"].failed
-    assert reads["222"].bookmark is None
     assert "Message Content Intent" in reads["222"].problem
+    assert reads["222"].bookmark
     discord.message_content = True
     discord.post("222", "", attachments=[{"id": "1", "filename": "a.png"}])
-    assert not read(source(discord))[1]["222"].failed
+    messages, again = read(source(discord), {"222": reads["222"].bookmark})
+    assert not again["222"].failed
+    assert messages[0].content == "look https://x.com/a/status/1", "nothing is taken for read that was withheld"
 
 
 def test_the_missing_right_to_the_history_is_told_from_an_empty_channel(discord: DiscordServer) -> None:
@@ -396,3 +401,22 @@ def test_the_server_answers_as_the_api_describes(discord: DiscordServer) -> None
         for body in bodies:
             problems = [f"{path}: {e.json_path} {e.message[:200]}" for e in validator.iter_errors(body)]
             assert not problems, problems[:3]
+
+
+@pytest.mark.parametrize("broken", ["/channels/900/messages", "/threads/active"])
+def test_a_thread_that_cannot_be_read_for_days_is_read_from_where_it_began(discord: DiscordServer, broken: str) -> None:
+    """Its channel is read meanwhile, and goes on without it."""
+    discord.channel("900", "a thread", parent="222")
+    told = discord.post("900", "https://x.com/a/status/1", at=NOW - timedelta(days=2))
+    discord.post("222", "gm", at=NOW - timedelta(hours=3))
+    first = discord.post("222", "gm", at=NOW - timedelta(days=6))
+    marks = {"222": Bookmark("222", "alpha", first, NOW - timedelta(days=3))}
+    discord.plan(broken, answers(500, {}), times=99)
+    messages, reads = read(source(discord, max_wait=0), marks)
+    assert told not in [m.id for m in messages]
+    assert any(done.failed for done in reads.values())
+    marks |= {i: done.bookmark for i, done in reads.items() if done.bookmark}
+    assert marks["222"].last_message_id != first, "what was read of the channel is not read again"
+    discord.heal()
+    messages, _ = read(source(discord), marks)
+    assert told in [m.id for m in messages]
