@@ -13,9 +13,9 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from multiprocessing import get_context
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -273,10 +273,11 @@ def main(arguments: list[str]) -> int:
     first, _, last = (arguments[0] if arguments else "1").partition("-")
     seeds = range(int(first), int(last or first) + 1)
     good = up = wrong = 0
-    with ProcessPoolExecutor(max_workers=min(2, len(seeds)), max_tasks_per_child=4) as pool:
+    # Not concurrent.futures: with tasks bounded, its pool stops for ever once all workers have retired (Python 3.11).
+    with get_context("spawn").Pool(min(2, len(seeds)), maxtasksperchild=4) as pool:
         if len(seeds) > 1:
             print(HEADER)
-        for seed, (line, broken, (some, of), table, bad) in zip(seeds, pool.map(_one, seeds), strict=True):
+        for seed, (line, broken, (some, of), table, bad) in zip(seeds, pool.imap(_one, seeds), strict=True):
             print(line if len(seeds) > 1 else f"The year of seed {seed}\n\n{table}\n", flush=True)
             good, up, wrong = good + some, up + of, wrong + bool(broken)
             if len(seeds) == 1 and bad:
