@@ -387,8 +387,7 @@ class GoogleSheet(Ledger):
 
     def add_draft(self, draft: Draft | None, passed_over: Collection[str]) -> bool:
         skipped = {post_id: {"Status": PostStatus.SKIPPED.value} for post_id in passed_over}
-        cells = {"Status": PostStatus.DRAFTED.value, "Draft ID": draft.id if draft else ""}
-        wanted: dict[str, Row] = skipped | dict.fromkeys(draft.post_ids if draft else (), cells)
+        wanted: dict[str, Row] = skipped | (_claimed(draft) if draft else {})
         stood_there = False
 
         def plan(book: Book, again: bool) -> Plan:
@@ -407,8 +406,7 @@ class GoogleSheet(Ledger):
         return not stood_there
 
     def claim(self, draft: Draft) -> None:
-        cells = {"Status": PostStatus.DRAFTED.value, "Draft ID": draft.id}
-        wanted = dict.fromkeys(draft.post_ids, cells)
+        wanted = _claimed(draft)
         self._carry_out(lambda book, _again: Plan([_of_analyzed(book["Posts"], wanted)]), self._seen)
 
     def move_draft(self, draft: Draft, expected: DraftStatus) -> bool:
@@ -523,6 +521,11 @@ class GoogleSheet(Ledger):
             f"the sheet may be written; {'tabs to be made: ' + ', '.join(missing) if missing else 'all tabs are there'}"
         )
         return [Check("ledger", True, one_line(found, 200))]
+
+
+def _claimed(draft: Draft) -> dict[str, Row]:
+    """The cells of a draft's posts, by post id."""
+    return {post_id: {"Status": PostStatus.DRAFTED.value, "Draft ID": draft.id} for post_id in draft.post_ids}
 
 
 def _of_analyzed(posts: Tab, wanted: Mapping[str, Mapping[str, str]]) -> Change:

@@ -159,14 +159,12 @@ class SheetClient:
 
     def may_write(self) -> bool:
         """Whether the account may write: asked by a request that cannot change anything."""
-        # A range that does not exist cannot be deleted. Who may not write is told so before that is looked at.
         probe = [{"deleteNamedRange": {"namedRangeId": "daily-pipeline-may-i-write"}}]
         try:
             self.write(probe)
-        except ForbiddenError:
-            return False
-        except PermanentError:
-            pass
+        except PermanentError as error:
+            # A range that does not exist cannot be deleted: refused in any case. But who may not write hears that first.
+            return not isinstance(error, ForbiddenError)
         return True
 
     # The machinery
