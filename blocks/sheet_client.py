@@ -163,7 +163,7 @@ class SheetClient:
         try:
             self.write(probe)
         except PermanentError as error:
-            # A range that does not exist cannot be deleted: refused in any case. But who may not write hears that first.
+            # A range that does not exist cannot be deleted: refused anyway. But who may not write hears that first.
             return not isinstance(error, ForbiddenError)
         return True
 

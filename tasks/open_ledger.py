@@ -59,7 +59,7 @@ def kept(ledger: str, pulse: float = PULSE) -> Iterator[None]:
         yield  # `open_ledger` says why it cannot be had.
         return
     over = Event()
-    Thread(target=_stay, args=(book, over, pulse), daemon=True).start()
+    Thread(target=give_signs, args=(book, over, pulse), daemon=True).start()
     try:
         yield
     finally:
@@ -67,7 +67,8 @@ def kept(ledger: str, pulse: float = PULSE) -> Iterator[None]:
         _leave(book)
 
 
-def _stay(book: Ledger, over: Event, pulse: float) -> None:
+def give_signs(book: Ledger, over: Event, pulse: float) -> None:
+    """Give a sign of life every `pulse` seconds until it is over, or the ledger is another run's."""
     while not over.wait(pulse):
         try:
             book.stay()

@@ -20,7 +20,7 @@ from blocks.ledger import Ledger
 from blocks.records import PostStatus, RunReport
 from blocks.sheet_lock import TITLE, SheetLock, TakenOverError
 from blocks.sqlite_ledger import SqliteLedger
-from tasks.open_ledger import kept
+from tasks.open_ledger import give_signs, kept
 from tests.conftest import House
 from tests.services.server import lost
 from tests.services.sheets_server import SheetsServer
@@ -38,12 +38,10 @@ def sheets() -> Iterator[SheetsServer]:
         assert server.broken == []
 
 
-def machine(sheets: SheetsServer, host: str = "127.0.0.1", patience: float = 300) -> GoogleSheet:
+def machine(sheets: SheetsServer, host: str = "127.0.0.1") -> GoogleSheet:
     """The sheet as one machine has it. Under another name of the host, nothing is known of the other's doings."""
     url = sheets.url.replace("127.0.0.1", host)
-    return GoogleSheet(
-        spreadsheet_id="shared", service_account_key=sheets.key_file, api_url=url, lock_patience=patience, timeout=5
-    )
+    return GoogleSheet(spreadsheet_id="shared", service_account_key=sheets.key_file, api_url=url, timeout=5)
 
 
 def tabs(sheets: SheetsServer) -> list[str]:
@@ -107,12 +105,12 @@ def test_of_many_that_ask_at_the_same_moment_one_has_it(sheets: SheetsServer) ->
 
 
 def test_a_dead_run_gives_way_and_can_write_nothing_more(sheets: SheetsServer) -> None:
-    dead, heir = machine(sheets, patience=1), machine(sheets, "localhost", patience=1)
+    dead, heir = machine(sheets), machine(sheets, "localhost")
     dead.take(FIRST)
     dead.open()
     dead.add([post(1)], [], [])
     assert heir.take(SECOND) != ""
-    time.sleep(2.1)
+    sheets.skew += 302
     assert heir.take(SECOND) == ""
     heir.open()
     heir.add([post(2)], [], [])
@@ -128,16 +126,30 @@ def test_a_dead_run_gives_way_and_can_write_nothing_more(sheets: SheetsServer) -
 
 
 def test_signs_of_life_keep_it(sheets: SheetsServer) -> None:
-    alive, other = machine(sheets, patience=2), machine(sheets, "localhost", patience=2)
+    alive, other = machine(sheets), machine(sheets, "localhost")
     alive.take(FIRST)
-    over = threading.Event()
-    beat = threading.Thread(target=lambda: [alive.stay() for _ in iter(lambda: over.wait(0.4), True)])
+    for _ in range(3):
+        sheets.skew += 200
+        alive.stay()
+        assert other.take(SECOND).startswith(FIRST)
+    sheets.skew += 302
+    assert other.take(SECOND) == ""
+
+
+def test_a_run_gives_signs_of_life_until_it_is_over_or_lost_it(sheets: SheetsServer) -> None:
+    run, over = machine(sheets), threading.Event()
+    run.take(FIRST)
+    before = len(sheets.calls)
+    beat = threading.Thread(target=give_signs, args=(run, over, 0.01))
     beat.start()
-    time.sleep(3.5)
-    held = other.take(SECOND)
-    over.set()
-    beat.join()
-    assert held.startswith(FIRST)
+    deadline = time.monotonic() + 20
+    while len(sheets.calls) < before + 3 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(sheets.calls) >= before + 3
+    book = sheets.spreadsheets["shared"]
+    book.tabs.remove(book.tab(TITLE))
+    beat.join(20)
+    assert not beat.is_alive(), "it has nothing to keep any more"
 
 
 def test_each_write_is_a_sign_of_life(sheets: SheetsServer) -> None:
