@@ -16,7 +16,7 @@ from prefect import Task
 from prefect.blocks.core import Block
 from prefect.states import Failed
 
-from blocks import google_sheet, sheet_client
+from blocks import sheet_client, sheet_desk
 from blocks.errors import PipelineError, reason
 from flows.steps import Steps
 from scripts.year_world import Weather
@@ -83,7 +83,7 @@ def without_prefect(blocks: dict[str, Block]) -> Iterator[None]:
 
 def forget() -> None:
     """What a process knows ends with it."""
-    google_sheet._LEARNT.clear()
+    sheet_desk.LEARNT.clear()
     for client in sheet_client._CONNECTED.values():
         client._http.session.close()
     sheet_client._CONNECTED.clear()

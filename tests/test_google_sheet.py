@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from prefect.blocks.fields import SecretDict
 
-from blocks import columns, google_sheet
+from blocks import columns, sheet_desk
 from blocks.errors import PermanentError, PipelineError, TransientError
 from blocks.google_sheet import GoogleSheet
 from blocks.records import Bookmark, DraftStatus, PostStatus, RunReport
@@ -48,7 +48,7 @@ def ledger(sheets: SheetsServer, **more: object) -> GoogleSheet:
 
 def died() -> None:
     """What a process knew is gone with it."""
-    google_sheet._LEARNT.clear()
+    sheet_desk.LEARNT.clear()
 
 
 @pytest.fixture(autouse=True)

@@ -21,7 +21,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from blocks import columns, gemini_answers, google_sheet, lexicon
+from blocks import columns, gemini_answers, lexicon, sheet_desk
 from blocks.discord_channels import DiscordChannels
 from blocks.errors import PermanentError
 from blocks.export_source import ExportSource
@@ -389,7 +389,7 @@ def test_a_sheets_good_rows_go_their_way_and_the_others_stay(
     below: list[dict[str, Value]],
     extra: list[str],
 ) -> None:
-    google_sheet._LEARNT.clear()
+    sheet_desk.LEARNT.clear()
     book = sheets.share("community")
     fields = {"spreadsheet_id": "community", "service_account_key": sheets.key_file, "api_url": sheets.url}
 
@@ -407,7 +407,7 @@ def test_a_sheets_good_rows_go_their_way_and_the_others_stay(
     tab.column_count = max(tab.column_count, len(head))
     others = [row for row in tab.text() if "1005" not in row]
 
-    google_sheet._LEARNT.clear()
+    sheet_desk.LEARNT.clear()
     assert ledger().open() == {}
     ids = ["1005", "1006"]
     assert set(ledger().known(ids).open) == {"1005"}

@@ -61,9 +61,9 @@ def set_by_hand(ledger: Ledger, status: DraftStatus) -> None:
             db.execute('UPDATE "Drafts" SET "Status" = ?', (status.value,))
     else:
         assert isinstance(ledger, GoogleSheet)
-        tab = ledger._settled()["Drafts"]
+        tab = ledger._desk.settled()["Drafts"]
         ledger._client.write(tab.set({1: {"Status": status.value}}))
-        ledger._seen = None
+        ledger._desk.seen = None
 
 
 def test_what_a_person_calls_published_takes_its_posts_along(ledger: Ledger) -> None:
@@ -135,9 +135,9 @@ def _rest_in(ledger: Ledger, draft: Draft) -> None:
             db.execute('UPDATE "Drafts" SET "Post IDs" = ? WHERE "Draft ID" = ?', (ids, draft.id))
     else:
         assert isinstance(ledger, GoogleSheet)
-        tab = ledger._settled()["Drafts"]
+        tab = ledger._desk.settled()["Drafts"]
         ledger._client.write(tab.set({tab.keyed()[draft.id]: {"Post IDs": ids}}))
-        ledger._seen = None
+        ledger._desk.seen = None
 
 
 def test_rows_moved_and_the_answer_lost_while_a_draft_is_added(sheets: SheetsServer) -> None:
@@ -155,8 +155,7 @@ def test_rows_moved_and_the_answer_lost_while_a_draft_is_added(sheets: SheetsSer
     sheets.plan("batchUpdate", move_and_lose)
     with pytest.raises(TransientError):
         block.add_draft(made, [])
-    again = block.model_copy()
-    again._seen = None
+    again = GoogleSheet(spreadsheet_id="shared", service_account_key=sheets.key_file, api_url=sheets.url)
     assert again.draft(made.id) is not None
     claim_all(again)
     assert {e.post.id: e.status.value for e in posts_of(again).values()} == {
