@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 from prefect.blocks.core import Block
 
-from blocks.records import Analysis, Check, Post
+from blocks.records import Analysis, Check, Post, Project
+
+AnalysisMode = Literal["summary", "keywords"]
+"""Whether an analyst says in a sentence why a post matters, or gives its keywords alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,20 @@ class Answers:
     cost: float = 0.0
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """Sentences for the digest by post id, as a model wrote them: nothing of them is believed yet.
+
+    `by` names the model and its prompt's version. `cost` is in US dollars, an estimate.
+    """
+
+    sentences: Mapping[str, str] = field(default_factory=dict)
+    by: str = ""
+    tokens_in: int = 0
+    tokens_out: int = 0
+    cost: float = 0.0
+
+
 class Analyst(Block):
     """Base of the analysts. Members: `LexiconAnalyst`, `GeminiAnalyst`."""
 
@@ -35,6 +53,14 @@ class Analyst(Block):
             PipelineError: the analyst is out of reach, and nothing was analysed.
         """
         raise NotImplementedError
+
+    def write(self, told: Sequence[tuple[Post, Project]], language: str) -> Written:  # noqa: ARG002
+        """A sentence for each of some posts, about a project, in a language (as "English"). This one writes nothing.
+
+        Raises:
+            PipelineError: nothing could be had.
+        """
+        return Written()
 
     def warm_up(self) -> None:
         """Import the library that will be needed, so that it is there when its turn comes. Nothing is contacted."""

@@ -59,8 +59,12 @@ DRAFTS = (
     "Note",
     "Content Hash",
     "Publisher",
+    "Projects",
+    "Why",
+    "Approved Hash",
+    "Made From",
 )
-MOVED = ("Status", "Published IDs", "Link", "Note", "Publisher")
+MOVED = ("Status", "Published IDs", "Link", "Note", "Publisher", "Length", "Cost", "Content Hash", "Approved Hash")
 """What changes of a draft once it is made."""
 
 CHANNELS = ("Channel ID", "Name", "Last Message ID", "Last Read")
@@ -98,7 +102,10 @@ KEYS = {
 }
 """The column that tells a tab's rows apart."""
 
-_PART = "\n\n---\n\n"
+PART = "\n\n---\n\n"
+"""What divides the parts of a thread in a draft's text."""
+
+_DIVIDER = re.compile(r"\n\s*---[^\S\n]*\n\s*")
 _DRAFT_ID = re.compile(r"[0-9A-Za-z-]{1,40}")
 _PROJECT = re.compile(r"(?P<name>.*?)(?: \(\$(?P<ticker>[^()$]+)\))?")
 
@@ -197,12 +204,17 @@ def entry_of_row(row: Mapping[str, str]) -> Entry:
     return Entry(post, status, analysis, unstamp(processed), row["Draft ID"], row["Publication Receipt"])
 
 
+def parts_of(text: str) -> tuple[str, ...]:
+    """The parts of a draft's text, however many empty lines a person leaves around what divides them."""
+    return tuple(_DIVIDER.split(text.replace("\r\n", "\n").strip()))
+
+
 def row_of_draft(draft: Draft) -> Row:
     """A draft's row. A thread's parts are divided by a line with "---"."""
     return {
         "Draft ID": draft.id,
         "Date": draft.day.isoformat(),
-        "Text": _PART.join(draft.parts),
+        "Text": PART.join(draft.parts),
         "Post IDs": ", ".join(draft.post_ids),
         "Length": str(draft.weighted_length),
         "Cost": f"{draft.cost:.3f}",
@@ -212,6 +224,10 @@ def row_of_draft(draft: Draft) -> Row:
         "Note": draft.note,
         "Content Hash": draft.content_hash,
         "Publisher": draft.publisher,
+        "Projects": ", ".join(name.replace(",", " ") for name in draft.projects),
+        "Why": draft.why,
+        "Approved Hash": draft.approved_hash,
+        "Made From": draft.made_from,
     }
 
 
@@ -225,6 +241,11 @@ def cells_of_posts(draft: Draft) -> Row:
     return {}
 
 
+def goes_out(draft: Draft, expected: DraftStatus) -> bool:
+    """Whether a move is the one after which a draft is published: then its text must be the one that was read."""
+    return draft.status is DraftStatus.PUBLISHING and expected is not DraftStatus.PUBLISHING
+
+
 def draft_of_row(row: Mapping[str, str]) -> Draft:
     """The draft that a row of Drafts holds. Raises ValueError for a cell that cannot be."""
     if not _DRAFT_ID.fullmatch(row["Draft ID"]):  # It names files and titles: nothing else may pass.
@@ -232,7 +253,7 @@ def draft_of_row(row: Mapping[str, str]) -> Draft:
     return Draft(
         id=row["Draft ID"],
         day=date.fromisoformat(row["Date"]),
-        parts=tuple(row["Text"].split(_PART)),
+        parts=parts_of(row["Text"]),
         post_ids=_list(row["Post IDs"]),
         content_hash=row["Content Hash"],
         weighted_length=int(row["Length"] or 0),
@@ -242,6 +263,10 @@ def draft_of_row(row: Mapping[str, str]) -> Draft:
         link=row["Link"],
         note=row["Note"],
         publisher=row["Publisher"],
+        projects=_list(row["Projects"]),
+        why=row["Why"],
+        made_from=row["Made From"],
+        approved_hash=row["Approved Hash"],
     )
 
 

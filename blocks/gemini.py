@@ -7,18 +7,21 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, HttpUrl, PrivateAttr, SecretStr
 
 from blocks import gemini_answers
-from blocks.analyst import Analyst, Answers
+from blocks.analyst import AnalysisMode, Analyst, Answers, Written
 from blocks.errors import PermanentError, PipelineError, TransientError
 from blocks.gemini_sdks import CallError, Gemini, Reply, Sdk, Trouble, connect, library
 from blocks.logos import GOOGLE
 from blocks.pace import Pace
-from blocks.records import Analysis, Check, Post
+from blocks.prompts import Name, Prompt, prompt
+from blocks.records import Analysis, Check, Post, Project
 from blocks.service_url import ServiceUrl
 from blocks.text import one_line
 
@@ -68,6 +71,21 @@ class GeminiAnalyst(Analyst):
     api_url: ServiceUrl = Field(
         default="https://generativelanguage.googleapis.com", description="Where the Gemini API is: for a gateway."
     )
+    mode: AnalysisMode = Field(
+        default="summary", description="summary: a sentence on each post and keywords; keywords: keywords alone."
+    )
+    language: str = Field(default="English", max_length=40, description="The language of summaries, by its name.")
+    voice: str = Field(
+        default="Its tone is sober and brief, like a news agency's.",
+        max_length=300,
+        description="A sentence on the digest's tone, for the model.",
+    )
+    prompts: Path | None = Field(
+        default=None, description="A folder with prompts of your own; one that is not there is the built-in one."
+    )
+    max_cost: float = Field(
+        default=0, ge=0, description="US dollars after which a run asks nothing more, by the prices below; 0: no limit."
+    )
     batch_size: int = Field(default=20, ge=1, le=100, description="How many posts are asked about in one request.")
     max_output_tokens: int = Field(
         default=16_384,
@@ -108,13 +126,38 @@ class GeminiAnalyst(Analyst):
         """
         unique = {post.id: post for post in posts}
         # Nothing can be said of a post without text, and to ask would cost.
-        silent = [Analysis(post.id, is_crypto=False, analyst="gemini") for post in unique.values() if not post.text]
+        silent = [Analysis(post.id, is_crypto=False, analyst=self.model) for post in unique.values() if not post.text]
         told = [post for post in unique.values() if post.text]
-        run = _Run(self, told, Pace(self.requests_per_minute, self.max_wait, self._starts))
+        run = _Run(self, told, self._prompt(self.language))
         if told:
             run.go()
-        cost = (run.tokens_in * self.price_in + run.tokens_out * self.price_out) / 1_000_000
-        return Answers((*silent, *run.analyses), run.unanalyzed, run.tokens_in, run.tokens_out, cost)
+        return Answers((*silent, *run.analyses), run.unanalyzed, run.tokens_in, run.tokens_out, run.cost)
+
+    def write(self, told: Sequence[tuple[Post, Project]], language: str) -> Written:
+        """A sentence for each of some posts, in one request. In the mode `keywords` nothing is written.
+
+        Raises:
+            PermanentError: the key, the model or the day's quota. TransientError: Gemini is out of reach, or its
+            answer is not what was asked for.
+        """
+        if self.mode == "keywords" or not told:
+            return Written()
+        prompt = self._prompt(language, "digest")
+        run = _Run(self, [], prompt)
+        outcome = run.ask(self._connect(), gemini_answers.told(told), gemini_answers.DIGEST_SCHEMA)
+        if isinstance(outcome, CallError):
+            raise _as_error(outcome)
+        run.count(outcome)
+        found = gemini_answers.sentences(outcome.parts, {post.id for post, _ in told})
+        if found is None or outcome.finish != "STOP":
+            raise TransientError("Gemini wrote no draft in the form that was asked for.")
+        return Written(found, f"{self.model} {prompt.version}", run.tokens_in, run.tokens_out, run.cost)
+
+    def _prompt(self, language: str, name: Literal["analysis", "digest"] = "analysis") -> Prompt:
+        if name == "digest":
+            return prompt("digest", self.prompts, language, self.voice)
+        which: Name = "analysis-keywords" if self.mode == "keywords" else "analysis-summary"
+        return prompt(which, self.prompts, language, self.voice)
 
     def warm_up(self) -> None:
         library(self.sdk)
@@ -157,7 +200,7 @@ class _Run:
 
     block: GeminiAnalyst
     posts: list[Post]
-    pace: Pace
+    prompt: Prompt
     analyses: list[Analysis] = field(default_factory=list)
     unanalyzed: dict[str, str] = field(default_factory=dict)
     tokens_in: int = 0
@@ -167,6 +210,16 @@ class _Run:
     failed_in_a_row: int = 0
     more: int = 0
     """How many requests there may be beyond the first for each batch."""
+    pace: Pace = field(init=False)
+
+    def __post_init__(self) -> None:
+        block = self.block
+        self.pace = Pace(block.requests_per_minute, block.max_wait, block._starts)
+
+    @property
+    def cost(self) -> float:
+        """US dollars so far, by the block's prices."""
+        return (self.tokens_in * self.block.price_in + self.tokens_out * self.block.price_out) / 1_000_000
 
     def go(self) -> None:
         """Ask about all posts, and about what is missing again."""
@@ -181,7 +234,7 @@ class _Run:
 
         def work() -> None:
             while batch := todo.get():
-                done.put((batch, self._ask(gemini, batch)))
+                done.put((batch, self.ask(gemini, gemini_answers.content(batch.posts), gemini_answers.SCHEMA)))
 
         threads = min(self.block.parallel, 2 * len(first))
         for _ in range(threads):
@@ -206,18 +259,13 @@ class _Run:
 
     # In the threads
 
-    def _ask(self, gemini: Gemini, batch: _Batch) -> Reply | CallError:
+    def ask(self, gemini: Gemini, content: str, schema: Mapping[str, Any]) -> Reply | CallError:
         """One request, with its tries. An error that no try mends ends the run."""
         failed = busy = 0
         while self.pace.turn():
             began = time.monotonic()
             try:
-                return gemini.generate(
-                    gemini_answers.instructions(),
-                    gemini_answers.content(batch.posts),
-                    gemini_answers.SCHEMA,
-                    self.block.max_output_tokens,
-                )
+                return gemini.generate(self.prompt.text, content, schema, self.block.max_output_tokens)
             except CallError as error:
                 trouble = error
             except Exception as error:  # noqa: BLE001 - a thread that ends would never be heard of
@@ -240,6 +288,13 @@ class _Run:
 
     # In the caller's thread
 
+    def count(self, reply: Reply) -> None:
+        """Add what a reply took. Once that is as much as a run may cost, nothing more is asked."""
+        self.tokens_in += reply.tokens_in
+        self.tokens_out += reply.tokens_out
+        if self.block.max_cost and self.cost >= self.block.max_cost:
+            self._end(CallError(Trouble.EXHAUSTED, f"the day's budget of ${self.block.max_cost:.2f} is spent"))
+
     def _settle(self, batch: _Batch, outcome: Reply | CallError) -> list[_Batch]:
         """Write down what a request gave, and say what is to be asked now."""
         ids = [post.id for post in batch.posts]
@@ -252,13 +307,12 @@ class _Run:
                 self._end(outcome)
             return self._split(batch, dict.fromkeys(ids, outcome.found))
         self.failed_in_a_row = 0
-        self.tokens_in += outcome.tokens_in
-        self.tokens_out += outcome.tokens_out
+        self.count(outcome)
         if outcome.finish in _REFUSALS or (outcome.blocked and not outcome.parts):
             why = one_line(outcome.blocked or outcome.finish, 40)
             return self._split(batch, dict.fromkeys(ids, f"Gemini refuses it ({why})"))
         if outcome.finish == "STOP":
-            held, wrong = gemini_answers.read(outcome.parts, batch.posts)
+            held, wrong = gemini_answers.read(outcome.parts, batch.posts, f"{self.block.model} {self.prompt.version}")
         else:
             why = one_line(outcome.finish, 40) or "no answer"
             held, wrong = [], dict.fromkeys(ids, f"Gemini's answer is not whole ({why})")

@@ -6,9 +6,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib.resources import files
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field, ValidationError
@@ -50,7 +48,15 @@ SCHEMA: Mapping[str, Any] = {
     "properties": {"analyses": {"type": "ARRAY", "items": _ANALYSIS}},
     "required": ["analyses"],
 }
-"""The response schema of DESIGN.md, in the words of the Gemini API."""
+"""The response schema of an analysis as DESIGN.md has it, in the words of the Gemini API."""
+
+_ITEM = {"type": "OBJECT", "properties": {"post_id": _STRING, "text": _STRING}, "required": ["post_id", "text"]}
+DIGEST_SCHEMA: Mapping[str, Any] = {
+    "type": "OBJECT",
+    "properties": {"title": _STRING, "items": {"type": "ARRAY", "items": _ITEM}},
+    "required": ["title", "items"],
+}
+"""The same for a day's draft."""
 
 _TICKER = re.compile(r"[A-Za-z0-9]{1,11}")
 _LATIN = "A-Za-z0-9\u00c0-\u024f"
@@ -71,12 +77,6 @@ class _Said(BaseModel, strict=True):
     score: int = Field(ge=0, le=10)
 
 
-@cache
-def instructions() -> str:
-    """What the model is told. The posts are not in it."""
-    return (files("blocks") / "data" / "analysis-prompt.txt").read_text(encoding="utf-8")
-
-
 def _as_data(post: Post) -> str:
     fields = {"post_id": post.id, "author": one_line(post.author, 30), "text": clean(post.text)[:MAX_POST]}
     return json.dumps(fields, ensure_ascii=False)
@@ -85,6 +85,28 @@ def _as_data(post: Post) -> str:
 def content(posts: Sequence[Post]) -> str:
     """The posts as JSON."""
     return f'{{"posts": [{", ".join(map(_as_data, posts))}]}}'
+
+
+def told(posts: Sequence[tuple[Post, Project]]) -> str:
+    """Posts, and the project that each is to be told of, as JSON."""
+    fields = [
+        {"post_id": post.id, "project": one_line(project.name, MAX_NAME), "text": clean(post.text)[:MAX_POST]}
+        for post, project in posts
+    ]
+    return json.dumps({"posts": fields}, ensure_ascii=False)
+
+
+def sentences(parts: Sequence[str], post_ids: Collection[str]) -> dict[str, str] | None:
+    """The sentences of a day's draft by post id, cleaned; None where the answer is not of the form asked for.
+
+    What is said of any other post is not listened to, and of a post that is spoken of twice nothing is believed.
+    """
+    entries = _objects(parts, "items")
+    if entries is None:
+        return None
+    ids = Counter(map(_id, entries))
+    found = {_id(entry): one_line(entry.get("text"), MAX_SUMMARY) for entry in entries}
+    return {i: text for i, text in found.items() if text and i in post_ids and ids[i] == 1}
 
 
 def batches(posts: Sequence[Post], size: int) -> list[list[Post]]:
@@ -101,17 +123,18 @@ def batches(posts: Sequence[Post], size: int) -> list[list[Post]]:
     return made
 
 
-def read(parts: Sequence[str], posts: Sequence[Post]) -> tuple[list[Analysis], dict[str, str]]:
+def read(parts: Sequence[str], posts: Sequence[Post], analyst: str) -> tuple[list[Analysis], dict[str, str]]:
     """What a whole answer says of the posts that were asked about.
 
     Args:
         parts: the answer's texts. If thoughts come before the answer, they are passed over.
         posts: those that were asked about. What is said of any other is not listened to.
+        analyst: who says it, to be noted.
 
     Returns:
         The analyses that hold, and for each other post, by its id, why there is none.
     """
-    said = _objects(parts)
+    said = _objects(parts, "analyses")
     if said is None:
         return [], {post.id: "the answer is not the JSON that was asked for" for post in posts}
     ids = Counter(map(_id, said))
@@ -126,7 +149,7 @@ def read(parts: Sequence[str], posts: Sequence[Post]) -> tuple[list[Analysis], d
             wrong[post.id] = "the answer speaks of it twice"
         else:
             try:
-                held.append(_believed(_Said.model_validate(by_id[post.id]), post))
+                held.append(_believed(_Said.model_validate(by_id[post.id]), post, analyst))
             except ValidationError as error:
                 field = ".".join(str(step) for step in error.errors()[0]["loc"])
                 wrong[post.id] = f"the answer's {one_line(field, 30)} cannot be"
@@ -139,7 +162,7 @@ def _id(entry: Mapping[str, Any]) -> str:
     return str(found) if isinstance(found, str | int) else ""
 
 
-def _objects(parts: Sequence[str]) -> list[dict[str, Any]] | None:
+def _objects(parts: Sequence[str], key: str) -> list[dict[str, Any]] | None:
     """The entries of the answer; None where it is not of the form that was asked for."""
     for start in range(min(len(parts), 10)):
         text = "".join(parts[start:])
@@ -152,13 +175,13 @@ def _objects(parts: Sequence[str]) -> list[dict[str, Any]] | None:
             whole = json.loads(bare)
         except (ValueError, RecursionError):
             continue
-        entries = whole.get("analyses") if isinstance(whole, dict) else None
+        entries = whole.get(key) if isinstance(whole, dict) else None
         if isinstance(entries, list):
             return [entry for entry in entries if isinstance(entry, dict)]
     return None
 
 
-def _believed(said: _Said, post: Post) -> Analysis:
+def _believed(said: _Said, post: Post, analyst: str) -> Analysis:
     """An analysis, cleaned, and without projects that the post does not name.
 
     A post is about crypto if the model says so and at least one of the projects it gives is named there: what the
@@ -166,7 +189,7 @@ def _believed(said: _Said, post: Post) -> Analysis:
     """
     projects = _named(said.projects, post.text) if said.is_crypto else []
     if not projects:
-        return Analysis(post_id=post.id, is_crypto=False, summary=one_line(said.summary, MAX_SUMMARY), analyst="gemini")
+        return Analysis(post_id=post.id, is_crypto=False, summary=one_line(said.summary, MAX_SUMMARY), analyst=analyst)
     keywords = (one_line(word, MAX_KEYWORD) for word in said.keywords[: 4 * MAX_KEYWORDS])
     return Analysis(
         post_id=post.id,
@@ -176,7 +199,7 @@ def _believed(said: _Said, post: Post) -> Analysis:
         summary=one_line(said.summary, MAX_SUMMARY),
         keywords=tuple(dict.fromkeys(filter(None, keywords)))[:MAX_KEYWORDS],
         score=said.score,
-        analyst="gemini",
+        analyst=analyst,
     )
 
 

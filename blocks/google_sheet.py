@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -166,7 +167,7 @@ class GoogleSheet(Ledger):
             tab = book["Posts"]
             there = {key: index for key, index in tab.keyed().items() if key in rows}
             new = {key: i for key, i in there.items() if tab.text(i, "Status") == PostStatus.NEW.value}
-            return Plan([Change(tab, {index: rows[key] for key, index in new.items()}, expect=("Status", "new"))])
+            return Plan([Change(tab, {index: rows[key] for key, index in new.items()}, expect={"Status": "new"})])
 
         self._desk.carry_out(plan)
 
@@ -180,6 +181,37 @@ class GoogleSheet(Ledger):
         tab = self._desk.moment()["Drafts"]
         index = tab.keyed().get(draft_id)
         return None if index is None else the_draft(tab.row(index))
+
+    def peek(self, *statuses: DraftStatus) -> list[Draft]:
+        try:
+            tab = self._desk.read()["Drafts"]
+        except (MissingTabError, IncompleteError):
+            return []
+        found = readable((tab.row(index) for index in tab.keyed().values()), columns.draft_of_row)
+        return [draft for draft in found if draft.status in statuses]
+
+    def recall(self, post_ids: Collection[str]) -> list[Entry]:
+        book = self._desk.read()
+        posts, archive = book["Posts"], book["Archive"]
+        wanted = set(post_ids)
+        rows = [posts.row(index) for key, index in posts.keyed().items() if key in wanted]
+        places = [at for at, key in enumerate(self._desk.archived_ids(), start=2) if key in wanted]
+        if places:
+            title = quoted(archive.title)
+            shown = self._client.read([f"{title}!1:1", *(f"{title}!{at}:{at}" for at in places)])[0]
+            kept = [row for data in shown["data"] for row in rows_of({"data": [data]})]
+            archive = replace(archive, rows=kept, places={})
+            rows += [archive.row(index) for key, index in archive.keyed().items() if key in wanted]
+        return list({entry.post.id: entry for entry in readable(rows, columns.entry_of_row)}.values())
+
+    def first_run(self) -> datetime | None:
+        runs = self._desk.moment()["Runs"]
+        column = letters(runs.places["Started"])
+        started = rows_of(self._client.read([f"{quoted(runs.title)}!{column}2:{column}2"])[0])
+        try:
+            return columns.unstamp(to_text(started[0][0])) if started and started[0] else None
+        except ValueError:
+            return None
 
     def add_draft(self, draft: Draft | None, passed_over: Collection[str]) -> bool:
         skipped = {post_id: {"Status": PostStatus.SKIPPED.value} for post_id in passed_over}
@@ -209,19 +241,23 @@ class GoogleSheet(Ledger):
         row = columns.row_of_draft(draft)
         cells = {header: row[header] for header in columns.MOVED}
         fate = columns.cells_of_posts(draft)
+        goes_out = columns.goes_out(draft, expected)
         moved = False
 
         def plan(book: Book, again: bool) -> Plan:
             nonlocal moved
             drafts, posts = book["Drafts"], book["Posts"]
             index = drafts.keyed().get(draft.id)
-            status = "" if index is None else drafts.text(index, "Status")
-            is_so = again and bool(fate) and status == draft.status.value
-            moved = index is not None and (status == expected.value or is_so)
+            is_so = again and bool(fate) and index is not None and drafts.text(index, "Status") == draft.status.value
+            expect, as_read = {"Status": expected.value}, True
+            if index is not None and goes_out:
+                expect["Text"] = drafts.text(index, "Text")
+                as_read = columns.parts_of(expect["Text"]) == draft.parts
+            moved = is_so or (index is not None and drafts.text(index, "Status") == expected.value and as_read)
             if not moved or index is None:
                 return Plan()
-            change = Change(drafts, {} if is_so else {index: cells}, expect=("Status", expected.value))
-            out = Change(posts, expect=("Status", PostStatus.DRAFTED.value))
+            change = Change(drafts, {} if is_so else {index: cells}, expect=expect)
+            out = Change(posts, expect={"Status": PostStatus.DRAFTED.value})
             if fate:
                 mine = (i for i in posts.keyed().values() if posts.text(i, "Draft ID") == draft.id)
                 out.cells = {i: fate for i in mine if posts.text(i, "Status") == PostStatus.DRAFTED.value}
@@ -328,7 +364,7 @@ def _of_analyzed(posts: Tab, wanted: Mapping[str, Mapping[str, str]]) -> Change:
     """What is wanted of posts, as far as they are `analyzed`."""
     ready = {k: i for k, i in posts.keyed().items() if posts.text(i, "Status") == PostStatus.ANALYZED.value}
     cells: dict[int, Mapping[str, Value | str]] = {i: {**wanted[k]} for k, i in ready.items() if k in wanted}
-    return Change(posts, cells, expect=("Status", PostStatus.ANALYZED.value))
+    return Change(posts, cells, expect={"Status": PostStatus.ANALYZED.value})
 
 
 def _places(column: dict[str, Any], text: str) -> list[int]:

@@ -131,7 +131,10 @@ class Ledger(Block):
         raise NotImplementedError
 
     def move_draft(self, draft: Draft, expected: DraftStatus) -> bool:
-        """Write a draft's status, published ids, link, note and publisher, if its status is still the expected one.
+        """Write what changes of a draft (`columns.MOVED`), if its status is still the expected one.
+
+        The move to `publishing` asks for more: the text must be the one that was read too. What a person changes in
+        that second is not published, and not what was there before it either.
 
         A draft that becomes `published` takes its posts along, with the receipt; one that becomes `rejected` lets
         them go: they are `analyzed` again. It may have been so before, by a person's hand: then only its posts move.
@@ -139,6 +142,18 @@ class Ledger(Block):
         Returns:
             False if somebody else moved it meanwhile: nothing is changed then.
         """
+        raise NotImplementedError
+
+    def peek(self, *statuses: DraftStatus) -> list[Draft]:
+        """The drafts with one of these statuses, read without having the ledger: nothing is mended or made."""
+        raise NotImplementedError
+
+    def recall(self, post_ids: Collection[str]) -> list[Entry]:
+        """The posts with these ids, wherever they are by now, archived ones too."""
+        raise NotImplementedError
+
+    def first_run(self) -> datetime | None:
+        """When the first run that is noted in Runs began."""
         raise NotImplementedError
 
     def archive(self, done: Collection[PostStatus], at: datetime) -> Archived:

@@ -180,6 +180,17 @@ def promotion(text: str) -> int:
     return _read(text).kinds["promo"]
 
 
+def news(text: str) -> int:
+    """How many words of a text tell that something happened: "launches", "raised", "hacked"."""
+    return _read(text).kinds["news"]
+
+
+@cache
+def tickers() -> dict[str, str]:
+    """By its name, the ticker of every project in the lexicon, empty where it has none."""
+    return {row["name"]: row["ticker"] for row in _rows("projects.csv")}
+
+
 def sentences(text: str) -> list[str]:
     """The sentences of a text, without its links and without line breaks."""
     plain = _NOT_WORDS.sub(lambda m: m[0] if m[0].startswith("@") else " ", text)

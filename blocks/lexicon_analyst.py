@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from pydantic import ConfigDict, Field, HttpUrl
 
 from blocks import lexicon
-from blocks.analyst import Analyst, Answers
+from blocks.analyst import AnalysisMode, Analyst, Answers
 from blocks.logos import PROCESS
 from blocks.records import Check, Post
 
@@ -32,8 +33,13 @@ class LexiconAnalyst(Analyst):
     # Prefect 3.8.8 cannot load a block that has no field of its own once misspelt fields are refused.
     max_keywords: int = Field(default=6, ge=0, le=20, description="How many keywords a post gets at the most.")
 
+    mode: AnalysisMode = Field(
+        default="summary", description="summary: a sentence on each post and keywords; keywords: keywords alone."
+    )
+
     def analyze(self, posts: Sequence[Post]) -> Answers:
-        return Answers(tuple(lexicon.analyze(post, self.max_keywords) for post in posts))
+        found = tuple(lexicon.analyze(post, self.max_keywords) for post in posts)
+        return Answers(found if self.mode == "summary" else tuple(replace(said, summary="") for said in found))
 
     def check(self) -> list[Check]:
         return [Check("analyst", True, "the lexicon on this machine")]

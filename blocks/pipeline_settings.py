@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from prefect.blocks.core import Block
 from pydantic import ConfigDict, Field, HttpUrl, field_validator
 
 from blocks.logos import PROCESS
+from blocks.records import Layout, Style
 
 BLOCK_NAME = "daily-pipeline"
 """The name under which `--setup` saves its blocks."""
@@ -63,6 +65,35 @@ class PipelineSettings(Block):
     publish_mode: PublishMode = Field(
         default=PublishMode.AUTO, description="auto, approve (a person sets the draft's status) or draft."
     )
+    layout: Layout = Field(
+        default=Layout.SINGLE,
+        description="single (one post), linked (one post with a link, dear), thread, or long (Premium).",
+    )
+    language: Literal["en", "de", "es", "fr"] = Field(default="en", description="The digest's language.")
+    headline: str = Field(
+        default="",
+        max_length=80,
+        pattern=r"^[^\n]*$",
+        description="The digest's first line, as: gm, it is {day} {month}. Empty: the language's own.",
+    )
+    page: str = Field(
+        default="",
+        max_length=200,
+        pattern=r"^(https://[!-~]+)?$",
+        description="The team's own page, for the layout linked; empty: the best item's post.",
+    )
+    daily_budget: float = Field(
+        default=1.0, ge=0, description="US dollars that a day may cost, posts and model together; 0: no limit."
+    )
+    alert_after_days: int = Field(
+        default=3, ge=0, le=60, description="Days without a digest after which the team is alerted; 0: never."
+    )
+    notify: str = Field(
+        default="", description="A notification block, as slug/name, that the evening's report is sent to; empty: none."
+    )
+    approval_minutes: int = Field(
+        default=5, ge=1, le=60, description="Minutes between two looks at what was approved, in the mode approve."
+    )
     schedule_time: str = Field(
         default="20:00",
         pattern=r"^([01]\d|2[0-3]):[0-5]\d$",
@@ -84,6 +115,18 @@ class PipelineSettings(Block):
         except (KeyError, ValueError, OSError) as error:
             raise ValueError(f"{value!r} is no time zone: write it as Europe/Berlin or UTC") from error
         return value
+
+    @field_validator("headline")
+    @classmethod
+    def _is_no_link(cls, value: str) -> str:
+        if "://" in value or "@" in value or "$" in value:
+            raise ValueError("a headline holds no link, handle or cashtag")
+        return value
+
+    @property
+    def style(self) -> Style:
+        """How the digest is written."""
+        return Style(self.layout, self.language, self.headline, self.page)
 
     @property
     def crons(self) -> list[str]:

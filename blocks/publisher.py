@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from prefect.blocks.core import Block
 
 from blocks.records import Check, Draft, Receipt
@@ -9,6 +11,9 @@ from blocks.records import Check, Draft, Receipt
 
 class Publisher(Block):
     """Base of the publishers. Members: `OutboxPublisher`, `XPublisher`, `TypefullyPublisher`."""
+
+    charges: ClassVar[bool] = False
+    """Whether each post is paid for: then the day's budget counts."""
 
     @property
     def destination(self) -> str:

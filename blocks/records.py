@@ -37,6 +37,33 @@ class DraftStatus(StrEnum):
     UNSURE = "unsure"
 
 
+class Layout(StrEnum):
+    """What a digest looks like on X. Only a link makes a post dear.
+
+    `single`: one post without a link. `linked`: one post with one link. `thread`: one item a post. `long`: one long
+    post, for an account with Premium.
+    """
+
+    SINGLE = "single"
+    LINKED = "linked"
+    THREAD = "thread"
+    LONG = "long"
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a digest is written. `language` is a code of `tasks/data/languages.toml`.
+
+    `headline` is the team's own first line, in which {day} and {month} are put in; empty: the language's. `page` is
+    the team's own page, for the layout `linked`; empty: the best item's post.
+    """
+
+    layout: Layout = Layout.SINGLE
+    language: str = "en"
+    headline: str = ""
+    page: str = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Channel:
     """A Discord channel or thread. `guild_id` is empty where the source does not tell it."""
@@ -190,6 +217,18 @@ class Draft:
     note: str = ""
     publisher: str = ""
     """The destination of the publisher that was asked to publish it: what may be out is out there, nowhere else."""
+
+    projects: tuple[str, ...] = ()
+    """The projects of its items: they are not told again within a week, unless there is news."""
+
+    why: str = ""
+    """For each item, why it is in: for people."""
+
+    made_from: str = ""
+    """All that its text was made from besides the posts, as JSON: with it, `--redraft` makes the same text again."""
+
+    approved_hash: str = ""
+    """The content hash of the text that a person approved, once a run has seen the approval."""
 
     @property
     def text(self) -> str:

@@ -43,13 +43,13 @@ class Writer(Protocol):
 class Change:
     """What happens to rows of one tab: cells to set by row index and header, or rows to delete.
 
-    `expect` names a header and the text that must have stood there: where another stood, the row is put back.
+    `expect` names headers and the texts that must have stood there: where another stood, the row is put back.
     """
 
     tab: Tab
     cells: dict[int, Mapping[str, Value | str]] = field(default_factory=dict)
     deleted: list[int] = field(default_factory=list)
-    expect: tuple[str, str] | None = None
+    expect: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def touched(self) -> list[int]:
@@ -85,7 +85,7 @@ class _Mark:
     key: str
     delete: bool
     columns: dict[str, int]
-    expect: tuple[str, str] | None
+    expect: dict[str, str]
 
     def text(self) -> str:
         return json.dumps(list(astuple(self)), ensure_ascii=False)
@@ -93,7 +93,7 @@ class _Mark:
     @classmethod
     def read(cls, text: str) -> _Mark:
         nonce, number, tab, key, delete, columns, expect = json.loads(text)
-        return cls(nonce, int(number), tab, key, delete, dict(columns), (expect[0], expect[1]) if expect else None)
+        return cls(nonce, int(number), tab, key, delete, dict(columns), dict(expect))
 
 
 @dataclass(slots=True)
@@ -151,7 +151,7 @@ class _Section:
         def is_right(row: int) -> bool:
             if self.columns_moved or self.text(row, self.mark.key) != self.meant[row]:
                 return False
-            return self.mark.expect is None or self.text(row, self.mark.expect[0]) == self.mark.expect[1]
+            return all(self.text(row, header) == text for header, text in self.mark.expect.items())
 
         return [row for row, key in enumerate(self.meant) if key is not None and not is_right(row)]
 
@@ -228,7 +228,7 @@ def _requests(plan: Plan, journal: Tab, nonce: str, before: Unfinished) -> list[
     for change in changes:
         tab, rows, at = change.tab, change.touched, kept + len(marks)
         places = {header: tab.places[header] for header in change.headers}
-        mark = _Mark(nonce, before.writes, tab.title, tab.key, bool(change.deleted), places, change.expect)
+        mark = _Mark(nonce, before.writes, tab.title, tab.key, bool(change.deleted), places, {**change.expect})
         copies += [_copy(tab, 0, 1, journal, at), _copy(tab, rows[0], rows[-1] + 1, journal, at + 1)]
         read = {index: _digest(tab.cells(index)) for index in change.deleted}
         meant = {index: f"{_TOUCHED}{read.get(index, '')} {tab.text(index, tab.key)}" for index in rows}
@@ -291,7 +291,7 @@ def write(writer: Writer, plan: Plan, journal: Tab, before: Unfinished = NOTHING
         ranges.append(f"{title}!{at}:{at}")
         if change.deleted:
             ranges.append(f"{title}!{at + 1}:{last}")
-        for header in {change.tab.key, *([change.expect[0]] if change.expect else [])}:
+        for header in {change.tab.key, *change.expect}:
             column = letters(change.tab.places[header] + 1)
             ranges.append(f"{title}!{column}{at + 1}:{column}{last}")
         at = last + 1

@@ -59,6 +59,11 @@ _HELD: dict[Path, tuple[str, sqlite3.Connection]] = {}
 """The ledgers that runs of this process have: by whom, and the transaction that keeps others out."""
 
 
+_ANYWHERE = " UNION ALL ".join(
+    f'SELECT {_names(columns.POSTS)} FROM "{tab}" WHERE "Post ID" = ?' for tab in ("Posts", "Archive")
+)
+
+
 def _claim(db: sqlite3.Connection, draft: Draft) -> None:
     cells = {"Status": PostStatus.DRAFTED.value, "Draft ID": draft.id}
     for post_id in draft.post_ids:
@@ -241,6 +246,22 @@ class SqliteLedger(Ledger):
             ).fetchall()
         return readable(map(_row, rows), columns.draft_of_row)
 
+    def peek(self, *statuses: DraftStatus) -> list[Draft]:
+        return self.drafts(*statuses) if self.path.exists() else []
+
+    def recall(self, post_ids: Collection[str]) -> list[Entry]:
+        with self._connect() as db:
+            found = [_row(row) for post_id in post_ids for row in db.execute(_ANYWHERE, (post_id, post_id))]
+        return readable(found, columns.entry_of_row)
+
+    def first_run(self) -> datetime | None:
+        with self._connect() as db:
+            first = db.execute('SELECT min("Started") FROM "Runs" WHERE "Started" <> \'\'').fetchone()[0]
+        try:
+            return columns.unstamp(first) if first else None
+        except ValueError:
+            return None
+
     def draft(self, draft_id: str) -> Draft | None:
         with self._connect() as db:
             row = db.execute('SELECT * FROM "Drafts" WHERE "Draft ID" = ?', (draft_id,)).fetchone()
@@ -270,8 +291,12 @@ class SqliteLedger(Ledger):
         row = columns.row_of_draft(draft)
         cells = {header: row[header] for header in columns.MOVED}
         with self._connect() as db:
-            where = '"Draft ID" = ? AND "Status" = ?'
-            if not _update(db, "Drafts", cells, where, draft.id, expected.value):
+            where, is_so = '"Draft ID" = ? AND "Status" = ?', [draft.id, expected.value]
+            if columns.goes_out(draft, expected):
+                found = db.execute(f'SELECT "Text" FROM "Drafts" WHERE {where}', is_so).fetchone()
+                if found is None or columns.parts_of(found["Text"]) != draft.parts:
+                    return False
+            if not _update(db, "Drafts", cells, where, *is_so):
                 return False
             posts = columns.cells_of_posts(draft)
             if posts:

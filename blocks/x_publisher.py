@@ -69,6 +69,8 @@ class XPublisher(Publisher):
     # A field that is refused is named, and what was put into it is not shown: it may be a secret.
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
+    charges = True
+
     _block_type_name = "X Account"
     _block_type_slug = "x-account"
     _description = "Publishes the digest on X, with the two keys of an app and the two tokens of an account."

@@ -1,4 +1,4 @@
-"""The command line: `daily-pipeline --setup | --test | --manual | --daemon [--debug]`.
+"""The command line: `daily-pipeline --setup | --test | --manual | --daemon | --redraft DAY [--debug]`.
 
 Exit codes: 0 all well, 1 a step failed, 2 bad configuration, 130 interrupted.
 """
@@ -10,6 +10,7 @@ import signal
 import sys
 import textwrap
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,9 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--test", action="store_true", help="check every service, then show what a run would do")
     what.add_argument("--manual", action="store_true", help="run once and exit")
     what.add_argument("--daemon", action="store_true", help="run on the schedule until interrupted (the default)")
+    what.add_argument(
+        "--redraft", metavar="DAY", type=date.fromisoformat, help="make a past day's draft again, and publish nothing"
+    )
     parser.add_argument("--debug", action="store_true", help="log in full detail")
     return parser
 
@@ -62,8 +66,6 @@ def _setup() -> int:
         for field in type(block).model_fields:
             shown = str(getattr(block, field))
             _print_field(field, shown)
-    for line in environment.not_yet():
-        _say("⚠️ ", line)
     print("Saved. Next: daily-pipeline --test")
     return ALL_WELL
 
@@ -123,6 +125,18 @@ def _test(settings: PipelineSettings) -> int:
     return _manual(dry_run=True)
 
 
+def _redraft(settings: PipelineSettings, day: date) -> int:
+    from blocks.ledger import Ledger
+    from blocks.loading import load
+    from tasks.redraft import redraft
+
+    again = redraft(load(Ledger, settings.ledger), day)
+    print(again.text)
+    print("\n" + "\n".join(f"  {line}" for line in again.sources))
+    _say("✅" if again.is_same else "⚠️ ", again.verdict)
+    return ALL_WELL
+
+
 def _with_prefect(options: argparse.Namespace, api: str) -> int:
     """What was asked for, now that there is a Prefect server at `api`."""
     from flows.daemon import serve
@@ -132,6 +146,8 @@ def _with_prefect(options: argparse.Namespace, api: str) -> int:
     settings = _settings()
     if options.test:
         return _test(settings)
+    if options.redraft:
+        return _redraft(settings, options.redraft)
     if options.manual:
         return _manual()
     serve(settings, api)

@@ -6,12 +6,19 @@ import os
 import signal
 import subprocess
 import sys
+from datetime import timedelta
 from types import FrameType
+from typing import TYPE_CHECKING, cast
 
-from prefect.schedules import Cron
+from prefect import serve as prefect_serve
+from prefect.schedules import Cron, Interval
 
-from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings
+from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings, PublishMode
 from flows.daily_pipeline import daily_pipeline
+from flows.publish_approved import publish_approved
+
+if TYPE_CHECKING:
+    from prefect.deployments.runner import RunnerDeployment
 
 _SERVING = "DAILY_PIPELINE_SERVING"
 
@@ -53,13 +60,16 @@ def serve(settings: PipelineSettings, api: str) -> None:
     again = f", again after {settings.schedule_again_after} minutes" if len(settings.crons) > 1 else ""
     when = f"daily at {settings.schedule_time} {settings.schedule_timezone}{again}"
     print(f"Next runs: {when}. Ctrl-C ends it.", flush=True)
+    schedules = [Cron(cron, timezone=settings.schedule_timezone) for cron in settings.crons]
+    deployments = [daily_pipeline.to_deployment(BLOCK_NAME, schedules=schedules)]
+    if settings.publish_mode is PublishMode.APPROVE:
+        print(f"What is approved goes out within {settings.approval_minutes} minutes.", flush=True)
+        often = Interval(timedelta(minutes=settings.approval_minutes))
+        deployments.append(publish_approved.to_deployment("publish-approved", schedules=[often]))
     try:
-        daily_pipeline.serve(
-            name=BLOCK_NAME,
-            schedules=[Cron(cron, timezone=settings.schedule_timezone) for cron in settings.crons],
-            pause_on_shutdown=False,
-            limit=1,
-            print_starting_message=False,
+        # One run of the day at a time is the ledger's matter: a second one ends as skipped.
+        prefect_serve(
+            *cast("list[RunnerDeployment]", deployments), pause_on_shutdown=False, limit=2, print_starting_message=False
         )
     except BaseExceptionGroup as group:  # An impatient second Ctrl-C, in the middle of ending.
         if group.subgroup(KeyboardInterrupt) is None:

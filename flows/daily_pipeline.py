@@ -8,7 +8,7 @@ caught up by the next run, and a run may start anywhere. Prefect orders, retries
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from socket import gethostname
 from tempfile import TemporaryDirectory
@@ -22,6 +22,7 @@ from prefect.states import Completed, Failed
 
 from blocks.loading import load, warm_up
 from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings, PublishMode
+from blocks.records import Draft, DraftStatus, Layout, Style
 from flows.steps import Steps
 from tasks.analyze import analyze
 from tasks.archive import archive, done_statuses
@@ -29,9 +30,10 @@ from tasks.dedupe import dedupe
 from tasks.draft import draft
 from tasks.fetch import fetch
 from tasks.open_ledger import kept, open_ledger
-from tasks.publish import publish
+from tasks.publish import Terms, publish
 from tasks.rehearse import rehearse
-from tasks.report import STEPS, Day, write_report
+from tasks.report import STEPS, Day, render, write_report
+from tasks.tell import tell
 from tasks.upload import upload
 
 EMBEDDED_ANALYST = f"lexicon-analyst/{BLOCK_NAME}"
@@ -48,9 +50,32 @@ class Plan:
     fetch_limit: int
     lookback_days: float
     publish_mode: PublishMode
+    style: Style
+    budget: float
+    alert_after: int
+    notify: str
     day: date
     run: str
     """Who asks for the ledger, in words for people."""
+
+    @classmethod
+    def of(cls, settings: PipelineSettings, day: date, run: str) -> "Plan":
+        """What the settings say, for a day and a run."""
+        return cls(
+            source=settings.source,
+            ledger=settings.ledger,
+            analyst=settings.analyst,
+            publisher=settings.publisher,
+            fetch_limit=settings.fetch_limit,
+            lookback_days=settings.lookback_days,
+            publish_mode=settings.publish_mode,
+            style=settings.style,
+            budget=settings.daily_budget,
+            alert_after=settings.alert_after_days,
+            notify=settings.notify,
+            day=day,
+            run=run,
+        )
 
 
 def _run_name() -> str:
@@ -93,19 +118,29 @@ def through_the_day(steps: Steps, plan: Plan, day: Day) -> None:
 
     if plan.analyst:
         day.analyzed = steps.run(analyze, plan.ledger, plan.analyst)
+        writer = plan.analyst
         if day.analyzed is None and plan.analyst != EMBEDDED_ANALYST:
+            writer = EMBEDDED_ANALYST
             day.analyzed = steps.run(analyze, plan.ledger, EMBEDDED_ANALYST)
-        day.drafted = steps.run(draft, plan.ledger, plan.day)
+        day.drafted = steps.run(draft, plan.ledger, writer, plan.day, plan.style)
     else:
         steps.leave_out("no analyst is set up", "analyze", "draft")
 
     if plan.publisher:
-        day.published = steps.run(publish, plan.ledger, plan.publisher, plan.publish_mode, plan.day)
+        terms = Terms(plan.publish_mode, plan.style, plan.budget, day.spent)
+        day.published = steps.run(publish, plan.ledger, plan.publisher, terms, plan.day)
     else:
         steps.leave_out("no publisher is set up", "publish")
 
     done = done_statuses(has_analyst=bool(plan.analyst), has_publisher=bool(plan.publisher))
     day.archived = steps.run(archive, plan.ledger, done)
+
+
+def _to_approve(plan: Plan, day: Day) -> Draft | None:
+    """The draft of today that waits for a person, in the mode `approve`."""
+    made = day.drafted.draft if day.drafted else None
+    waits = made and made.status is DraftStatus.PROPOSED and plan.publish_mode is PublishMode.APPROVE
+    return made if waits else None
 
 
 def _final_state(failed: list[str], held_by: str) -> State[Any]:
@@ -130,6 +165,7 @@ def daily_pipeline(
     fetch_limit: int | None = None,
     lookback_days: float | None = None,
     publish_mode: PublishMode | None = None,
+    layout: Layout | None = None,
     settings: str = f"pipeline-settings/{BLOCK_NAME}",
 ) -> State[Any]:
     """Run the day once. A parameter that is left empty is as the settings say.
@@ -144,30 +180,35 @@ def daily_pipeline(
         fetch_limit: How many new messages of a channel to take; 0 for all.
         lookback_days: Messages this many days older than the last one read are read again.
         publish_mode: auto, approve or draft.
+        layout: single, linked, thread or long.
         settings: The settings block, as slug/name.
     """
     began = time.monotonic()
     saved = load(PipelineSettings, settings)
     local_start = datetime.now(ZoneInfo(saved.schedule_timezone))
-    plan = Plan(
-        source=source or saved.source,
-        ledger=ledger or saved.ledger,
-        analyst=saved.analyst if analyst is None else analyst,
-        publisher=saved.publisher if publisher is None else publisher,
-        fetch_limit=saved.fetch_limit if fetch_limit is None else fetch_limit,
-        lookback_days=saved.lookback_days if lookback_days is None else lookback_days,
-        publish_mode=publish_mode or saved.publish_mode,
-        day=day or local_start.date(),
-        run=f"{flow_run.name} ({str(flow_run.id)[:8]}) on {gethostname()}",
-    )
+    plan = Plan.of(saved, day or local_start.date(), f"{flow_run.name} ({str(flow_run.id)[:8]}) on {gethostname()}")
+    plan.source, plan.ledger = source or plan.source, ledger or plan.ledger
+    plan.analyst = plan.analyst if analyst is None else analyst
+    plan.publisher = plan.publisher if publisher is None else publisher
+    plan.fetch_limit = plan.fetch_limit if fetch_limit is None else fetch_limit
+    plan.lookback_days = plan.lookback_days if lookback_days is None else lookback_days
+    plan.publish_mode = publish_mode or plan.publish_mode
+    plan.style = replace(plan.style, layout=layout or plan.style.layout)
     result = Day(
-        run_id=str(flow_run.id), started=local_start.astimezone(UTC), dry_run=dry_run, publisher=plan.publisher
+        run_id=str(flow_run.id),
+        started=local_start.astimezone(UTC),
+        dry_run=dry_run,
+        publisher=plan.publisher,
+        alert_after=plan.alert_after if plan.publish_mode is not PublishMode.DRAFT else 0,
+        day=plan.day,
     )
     steps = Steps(result)
     warm_up(plan.ledger, plan.source, plan.analyst, plan.publisher)
     with _rehearsal(steps, plan, dry_run), kept(plan.ledger):
         through_the_day(steps, plan, result)
         report = steps.run(write_report, plan.ledger, result, local_start, time.monotonic() - began)
+    if report and plan.notify and not dry_run and not result.held_by:
+        steps.run(tell, plan.notify, report, render(report, local_start), _to_approve(plan, result))
     failed = report.failed_steps if report else [*result.failed]
     return _final_state(failed, result.held_by)
 

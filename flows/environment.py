@@ -14,8 +14,19 @@ from zoneinfo import ZoneInfo
 
 from dotenv import dotenv_values
 from prefect.blocks.core import Block
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    TypeAdapter,
+    ValidationError,
+)
 
+from blocks import webhook
+from blocks.analyst import AnalysisMode
 from blocks.discord_channels import DiscordChannels
 from blocks.errors import PermanentError
 from blocks.export_source import SAMPLE, ExportSource
@@ -24,18 +35,15 @@ from blocks.google_sheet import GoogleSheet
 from blocks.lexicon_analyst import LexiconAnalyst
 from blocks.outbox_publisher import OutboxPublisher
 from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings, PublishMode
-from blocks.records import is_snowflake
+from blocks.records import Layout, is_snowflake
 from blocks.service_url import ServiceUrl
 from blocks.sqlite_ledger import SqliteLedger
 from blocks.typefully import TypefullyPublisher
 from blocks.x_publisher import XPublisher
+from tasks.language import languages
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 PublisherType = Literal["twitter", "typefully", "outbox", "none"]
-
-
-LATER = {"NOTIFY_WEBHOOK_URL": "telling a channel of the evening's report"}
-"""Settings that this version does nothing with yet, and what they are for."""
 
 
 def _zone(value: str) -> str:
@@ -64,6 +72,15 @@ Secret = Annotated[SecretStr, BeforeValidator(_whole)]
 """A token or key."""
 
 NO_SECRET = SecretStr("")
+
+
+def _webhook(value: str) -> str:
+    TypeAdapter(ServiceUrl).validate_python(value)
+    return value
+
+
+Webhook = Annotated[SecretStr, BeforeValidator(_webhook)]
+"""An address that is a secret itself: whoever has it may write there."""
 
 
 class Environment(BaseModel):
@@ -103,7 +120,17 @@ class Environment(BaseModel):
     SCHEDULE_AGAIN_AFTER: Annotated[int, Field(ge=0, le=720)] = 60
     SCHEDULE_TIMEZONE: Annotated[str, AfterValidator(_zone)] = "UTC"
     LOG_LEVEL: LogLevel = "INFO"
-    NOTIFY_WEBHOOK_URL: str = ""
+    NOTIFY_WEBHOOK_URL: Webhook = NO_SECRET
+    ANALYSIS_MODE: AnalysisMode = "summary"
+    PROMPTS_PATH: Path | None = None
+    DIGEST_LAYOUT: Layout = Layout.SINGLE
+    DIGEST_LANGUAGE: Literal["en", "de", "es", "fr"] = "en"
+    DIGEST_VOICE: Annotated[str, Field(max_length=300)] = str(GeminiAnalyst.model_fields["voice"].default)
+    DIGEST_HEADLINE: Annotated[str, Field(max_length=80, pattern=r"^[^\n@$]*$")] = ""
+    DIGEST_PAGE: Annotated[str, Field(max_length=200, pattern=r"^https://[!-~]+$")] = ""
+    DAILY_BUDGET: Annotated[float, Field(ge=0)] = 1.0
+    ALERT_AFTER_DAYS: Annotated[int, Field(ge=0, le=60)] = 3
+    APPROVAL_MINUTES: Annotated[int, Field(ge=1, le=60)] = 5
 
 
 _URL = "must begin with https:// (http:// only on this machine's loopback): a secret is sent there"
@@ -121,6 +148,16 @@ _ADVICE = {
     "SCHEDULE_AGAIN_AFTER": "must be a number of minutes from 0 to 720",
     "SCHEDULE_TIMEZONE": "is no time zone: write it as Europe/Berlin or UTC",
     "LOG_LEVEL": "must be DEBUG, INFO, WARNING or ERROR",
+    "NOTIFY_WEBHOOK_URL": "must be a webhook's address, as https://discord.com/api/webhooks/…",
+    "ANALYSIS_MODE": "must be summary or keywords",
+    "DIGEST_LAYOUT": "must be single, linked, thread or long",
+    "DIGEST_LANGUAGE": "must be en, de, es or fr",
+    "DIGEST_VOICE": "must have at most 300 characters",
+    "DIGEST_HEADLINE": "must be one line of at most 80 characters without @ and $, as: gm, it is {day} {month}",
+    "DIGEST_PAGE": "must be an address that begins with https://",
+    "DAILY_BUDGET": "must be a number of US dollars, as 0.50; 0 for no limit",
+    "ALERT_AFTER_DAYS": "must be a number of days from 0 (never) to 60",
+    "APPROVAL_MINUTES": "must be a number of minutes from 1 to 60",
 }
 
 _NEEDED = {
@@ -184,6 +221,8 @@ def _misplaced(environment: Environment) -> list[str]:
         except ValueError as error:
             file = environment.GOOGLE_SERVICE_ACCOUNT_FILE
             problems.append(f"GOOGLE_SERVICE_ACCOUNT_FILE {error}: {file}. Google gives it as JSON when a key is made.")
+    if environment.PROMPTS_PATH and not environment.PROMPTS_PATH.is_dir():
+        problems.append(f"PROMPTS_PATH names no folder: {environment.PROMPTS_PATH}.")
     if environment.LEDGER_PATH.is_dir():
         problems.append(f"LEDGER_PATH is a folder; it must name a file: {environment.LEDGER_PATH}.")
     if environment.OUTBOX_PATH.exists() and not environment.OUTBOX_PATH.is_dir():
@@ -213,12 +252,6 @@ def read(file: Path = Path(".env"), process: Mapping[str, str] | None = None) ->
     return environment
 
 
-def not_yet(file: Path = Path(".env"), process: Mapping[str, str] | None = None) -> list[str]:
-    """One line for each setting that this version does nothing with."""
-    found = values(file, os.environ if process is None else process)
-    return [f"{name} is set, but {what} comes with a later version." for name, what in LATER.items() if name in found]
-
-
 def blocks_of(environment: Environment, name: str = BLOCK_NAME) -> list[Block]:
     """The blocks that these settings describe, to be saved under a name; the last one holds the names of the others.
 
@@ -245,13 +278,21 @@ def blocks_of(environment: Environment, name: str = BLOCK_NAME) -> list[Block]:
             api_url=environment.GOOGLE_SHEETS_API_URL,
         )
     # The lexicon takes over when Gemini is out of reach.
-    analysts: list[Block] = [LexiconAnalyst()]
+    analysts: list[Block] = [LexiconAnalyst(mode=environment.ANALYSIS_MODE)]
     if environment.GEMINI_API_KEY.get_secret_value():
         gemini = GeminiAnalyst(
-            api_key=environment.GEMINI_API_KEY, model=environment.GEMINI_MODEL, api_url=environment.GEMINI_API_URL
+            api_key=environment.GEMINI_API_KEY,
+            model=environment.GEMINI_MODEL,
+            api_url=environment.GEMINI_API_URL,
+            mode=environment.ANALYSIS_MODE,
+            language=languages()[environment.DIGEST_LANGUAGE].name,
+            voice=environment.DIGEST_VOICE,
+            prompts=environment.PROMPTS_PATH.absolute() if environment.PROMPTS_PATH else None,
+            max_cost=environment.DAILY_BUDGET,
         )
         analysts.append(gemini)
     publisher = _publisher(environment)
+    notifier = webhook.block_for(environment.NOTIFY_WEBHOOK_URL)
     settings = PipelineSettings(
         source=named(source),
         ledger=named(ledger),
@@ -263,8 +304,16 @@ def blocks_of(environment: Environment, name: str = BLOCK_NAME) -> list[Block]:
         schedule_time=environment.SCHEDULE_TIME,
         schedule_again_after=environment.SCHEDULE_AGAIN_AFTER,
         schedule_timezone=environment.SCHEDULE_TIMEZONE,
+        layout=environment.DIGEST_LAYOUT,
+        language=environment.DIGEST_LANGUAGE,
+        headline=environment.DIGEST_HEADLINE,
+        page=environment.DIGEST_PAGE,
+        daily_budget=environment.DAILY_BUDGET,
+        alert_after_days=environment.ALERT_AFTER_DAYS,
+        notify=named(notifier) if notifier else "",
+        approval_minutes=environment.APPROVAL_MINUTES,
     )
-    return [source, ledger, *analysts, *([publisher] if publisher else []), settings]
+    return [source, ledger, *analysts, *filter(None, (publisher, notifier)), settings]
 
 
 def _publisher(environment: Environment) -> Block | None:

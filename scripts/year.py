@@ -150,18 +150,8 @@ class Year:
         assert isinstance(settings, PipelineSettings)
         local = datetime.now(ZoneInfo(self.zone))
         run = f"{name} of seed {self.seed}"
-        plan = Plan(
-            settings.source,
-            settings.ledger,
-            settings.analyst,
-            settings.publisher,
-            settings.fetch_limit,
-            settings.lookback_days,
-            settings.publish_mode,
-            local.date(),
-            run,
-        )
-        day = Day(run_id=run, started=local.astimezone(UTC), publisher=plan.publisher)
+        plan = Plan.of(settings, local.date(), run)
+        day = Day(run_id=run, started=local.astimezone(UTC), publisher=plan.publisher, day=plan.day)
         unexpected: list[str] = []
         steps = InProcess(day, self.weather, unexpected)
         report = None

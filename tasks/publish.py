@@ -6,28 +6,50 @@ may be out: the publisher is asked first, and nobody publishes it blindly.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date
 
 from blocks.errors import PermanentError, PipelineError, TransientError, UnclearError, UndecidableError, reason
 from blocks.ledger import Ledger
 from blocks.loading import load
 from blocks.pipeline_settings import PublishMode
 from blocks.publisher import Publisher
-from blocks.records import Draft, DraftStatus, PostStatus, Receipt
+from blocks.records import Draft, DraftStatus, Receipt, Style
+from tasks.digest import content_hash
+from tasks.final_look import check_draft
+from tasks.language import languages
+from tasks.settle import settle
 from tasks.step import step
-
-STALE = timedelta(days=2)
-"""A draft older than this is not news any more, and is not published by itself."""
+from tasks.x_text import price, weighted_length
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The drafts that are out now, with their receipts, those that wait for a person, and what went wrong."""
+    """The drafts that are out now, with their receipts, those that wait for a person, and what went wrong.
+
+    `held` are drafts that the budget keeps back, in a line each. `paid` is what was paid for posts, in US dollars.
+    `quiet_since` is the day of the newest digest that is out, or else of the first run.
+    """
 
     receipts: tuple[tuple[Draft, Receipt], ...] = ()
     waiting: tuple[Draft, ...] = ()
     problems: tuple[str, ...] = ()
+    held: tuple[str, ...] = ()
+    paid: float = 0.0
+    quiet_since: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On which terms drafts go out: which may without a person, how they must look, and for how much a day.
+
+    `spent` is what today's run has spent so far, `budget` what a day may cost, both in US dollars; 0: no budget.
+    """
+
+    mode: PublishMode = PublishMode.AUTO
+    style: Style = field(default_factory=Style)
+    budget: float = 0.0
+    spent: float = 0.0
 
 
 _Statuses = tuple[DraftStatus, ...]
@@ -38,24 +60,6 @@ _PENDING: dict[PublishMode, _Statuses] = {
     PublishMode.DRAFT: (DraftStatus.PUBLISHING,),
 }
 """What a mode takes up. A draft that may be out already is looked after in every mode."""
-
-
-_OPEN: _Statuses = (DraftStatus.PROPOSED, DraftStatus.APPROVED, DraftStatus.FAILED)
-"""A draft of these is not out, or not wholly, and nobody is about to publish it."""
-
-
-def settle(book: Ledger, day: date) -> None:
-    """Let posts follow what became of their draft: by a person's hand, or because its time is over."""
-    for draft in book.drafts(*_OPEN):
-        if draft.day < day - STALE:
-            over = replace(draft, status=DraftStatus.REJECTED, note="Lapsed: it was not published within two days.")
-            if draft.published_ids:
-                over = replace(draft, status=DraftStatus.PUBLISHED, note=f"Only its first parts are out. {draft.note}")
-            book.move_draft(over, draft.status)
-    holding = {entry.draft_id for entry in book.entries(PostStatus.DRAFTED)}
-    for draft in book.drafts(DraftStatus.PUBLISHED, DraftStatus.REJECTED):
-        if draft.id in holding:
-            book.move_draft(draft, draft.status)
 
 
 _DECIDE = "look there, then set the draft's status in the Drafts tab to published or rejected"
@@ -103,6 +107,51 @@ def _attempt(book: Ledger, publisher: Publisher, draft: Draft) -> Receipt | None
     return receipt
 
 
+def _as_it_stands(book: Ledger, draft: Draft) -> Draft | None:
+    """The draft with the length, cost and hash of the text that stands there now: a person may have changed it.
+
+    An approval is for the text that was approved: None if that was changed after a run had seen the approval, and the
+    draft waits again.
+    """
+    now = content_hash(draft.parts)
+    if draft.status is DraftStatus.APPROVED and draft.approved_hash not in ("", now):
+        note = "The text was changed after it was approved: approve it again."
+        book.move_draft(replace(draft, status=DraftStatus.PROPOSED, approved_hash="", note=note), draft.status)
+        return None
+    return replace(
+        draft,
+        content_hash=now,
+        weighted_length=max(map(weighted_length, draft.parts)),
+        cost=price(draft.parts),
+        approved_hash=now if draft.status is DraftStatus.APPROVED else draft.approved_hash,
+    )
+
+
+def _refused(book: Ledger, draft: Draft, style: Style) -> str:
+    """Why a text must not go out, whoever wrote it; the draft waits for a person then. Empty if it may."""
+    try:
+        check_draft(draft, style, languages()[style.language].headed(draft.day, style.headline))
+    except PermanentError as error:
+        note = f"{reason(error)} Mend the text in the Drafts tab, then set its status to approved."
+        if draft.note != note or draft.status is not DraftStatus.FAILED:
+            book.move_draft(replace(draft, status=DraftStatus.FAILED, approved_hash="", note=note), draft.status)
+        return note
+    return ""
+
+
+def _too_dear(book: Ledger, draft: Draft, spent: float, budget: float) -> str:
+    """Why the day's budget keeps a draft back; empty if it does not."""
+    if not budget or spent + draft.cost <= budget + 1e-9:
+        return ""
+    why = (
+        f"It would cost ${draft.cost:.3f}, and ${spent:.3f} of today's ${budget:.2f} is spent: raise DAILY_BUDGET, or"
+        " choose the layout single."
+    )
+    if draft.note != why:
+        book.move_draft(replace(draft, note=why), draft.status)
+    return f"{draft.id}: {why}"
+
+
 def _note(book: Ledger, draft: Draft, under_way: Draft, error: PipelineError) -> None:
     """Write down how publishing failed, and which parts of a thread are out all the same."""
     known = replace(under_way, published_ids=error.published_ids or under_way.published_ids)
@@ -120,14 +169,26 @@ def _note(book: Ledger, draft: Draft, under_way: Draft, error: PipelineError) ->
     book.move_draft(known, DraftStatus.PUBLISHING)
 
 
+def _quiet_since(book: Ledger) -> date | None:
+    last = max((draft.day for draft in book.drafts(DraftStatus.PUBLISHED)), default=None)
+    first = None if last else book.first_run()
+    return last or (first.date() if first else None)
+
+
+def _spent_on(book: Ledger, day: date) -> float:
+    """What the day's digest has cost so far, or may have."""
+    out = (DraftStatus.PUBLISHED, DraftStatus.PUBLISHING, DraftStatus.UNSURE)
+    return sum(draft.cost for draft in book.drafts(*out) if draft.day == day)
+
+
 @step("publish", run_name="publish to {publisher}", timeout_seconds=600)
-def publish(ledger: str, publisher: str, mode: PublishMode, day: date) -> Published:
+def publish(ledger: str, publisher: str, terms: Terms, day: date) -> Published:
     """Publish the drafts that wait for it.
 
     Args:
         ledger: the ledger's block, as slug/name.
         publisher: the publisher's block, as slug/name.
-        mode: which drafts may go out without a person.
+        terms: which drafts may go out without a person, and on which terms.
         day: today; drafts much older have lapsed.
 
     Raises:
@@ -136,8 +197,21 @@ def publish(ledger: str, publisher: str, mode: PublishMode, day: date) -> Publis
     book, channel = load(Ledger, ledger), load(Publisher, publisher)
     receipts: list[tuple[Draft, Receipt]] = []
     problems: list[str] = []
+    held: list[str] = []
     settle(book, day)
-    for draft in book.drafts(*_PENDING[mode]):
+    budget = terms.budget if channel.charges else 0.0
+    spent = terms.spent + _spent_on(book, day) if budget else 0.0
+    for found in book.drafts(*_PENDING[terms.mode]):
+        draft: Draft | None = found
+        if found.status is not DraftStatus.PUBLISHING:
+            draft = _as_it_stands(book, found)
+            why = draft and _refused(book, draft, terms.style)
+            dear = draft and not why and _too_dear(book, draft, spent, budget)
+            problems += [f"{found.id}: {why}"] if why else []
+            held += [dear] if dear else []
+            draft = None if why or dear else draft
+        if draft is None:
+            continue
         try:
             receipt = _attempt(book, channel, draft)
         except (PermanentError, UnclearError) as error:
@@ -145,9 +219,11 @@ def publish(ledger: str, publisher: str, mode: PublishMode, day: date) -> Publis
             continue
         if receipt:
             receipts.append((draft, receipt))
+            spent += draft.cost
         if receipt and not receipt.whole:
             problems.append(f"{draft.id}: {receipt.note}")
     waiting = book.drafts(DraftStatus.UNSURE)
-    if mode is not PublishMode.AUTO:
+    if terms.mode is not PublishMode.AUTO:
         waiting += book.drafts(DraftStatus.PROPOSED)
-    return Published(tuple(receipts), tuple(waiting), tuple(problems))
+    paid = sum(draft.cost for draft, _ in receipts) if channel.charges else 0.0
+    return Published(tuple(receipts), tuple(waiting), tuple(problems), tuple(held), paid, _quiet_since(book))

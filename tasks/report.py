@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import PurePath
 
 from prefect.artifacts import create_markdown_artifact
@@ -53,11 +53,27 @@ class Day:
     failed: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     dry_run: bool = False
+    alert_after: int = 0
+    """Days without a digest after which the report is an alarm; 0: never."""
+
+    day: date | None = None
     publisher: str = ""
     """The publisher's block, as slug/name."""
 
     held_by: str = ""
     """Which other run has the ledger, so that this one did nothing."""
+
+    @property
+    def spent(self) -> float:
+        """What the model took so far, in US dollars."""
+        return sum(step.cost for step in (self.analyzed, self.drafted) if step)
+
+    @property
+    def silent_for(self) -> int:
+        """Days since a digest went out last, or since the first run; 0 if that is not long enough for an alarm."""
+        since = self.published.quiet_since if self.published else None
+        days = (self.day - since).days if since and self.day else 0
+        return days if self.alert_after and days >= self.alert_after else 0
 
 
 def _count(number: int, one: str, many: str = "") -> str:
@@ -116,12 +132,29 @@ def _analysis(day: Day) -> list[Line]:
         if got.tokens:
             lines.append(Line(_CHART, f"Gemini used {_count(got.tokens, 'token')}, about ${got.cost:.3f}"))
     lines += _trouble(day, "draft", "Draft")
-    if day.drafted and day.drafted.draft:
-        made = day.drafted.draft
-        about = f"{len(made.post_ids)} items, {made.weighted_length} of 280 characters, ${made.cost:.3f}"
-        lines.append(Line(_OK, f"Generated daily draft ({about})"))
-    elif day.drafted:
-        lines.append(Line(_WARN, f"No new draft: {day.drafted.note}"))
+    if day.drafted:
+        lines += _drafting(day.drafted)
+    return lines
+
+
+def _drafting(drafted: Drafted) -> list[Line]:
+    """How the draft came about: whose words are in it, and what was not taken."""
+    lines, chosen, made = list[Line](), drafted.selection, drafted.draft
+    if made:
+        posts = f"{len(made.parts)} posts of at most" if len(made.parts) > 1 else "one post of"
+        about = f"{_count(len(made.post_ids), 'item')}, {posts} {made.weighted_length} characters"
+        lines.append(Line(_OK, f"Generated daily draft ({about}, ${made.cost:.3f} at X's prices)"))
+    else:
+        lines.append(Line(_WARN, f"No new draft: {drafted.note}"))
+    if drafted.problem:
+        lines.append(Line(_WARN, f"The model wrote nothing, the posts' own words stand there: {drafted.problem}"))
+    if chosen.replaced:
+        text = f"{_count(chosen.replaced, 'sentence')} of the model not taken, the posts' own words stand there"
+        lines.append(Line(_WARN, text))
+    if chosen.dropped:
+        lines.append(Line(_WARN, f"{_count(chosen.dropped, 'post')} left out: no sentence that may be printed"))
+    if drafted.tokens:
+        lines.append(Line(_CHART, f"Writing took {_count(drafted.tokens, 'token')}, about ${drafted.cost:.3f}"))
     return lines
 
 
@@ -140,8 +173,12 @@ def _publishing(day: Day) -> list[Line]:
             value = shown if label == "File" else ", ".join(receipt.ids)
             lines.append(Line(_NOTE, f"{label}: {PurePath(value) if label == 'File' else value}"))
     lines += [Line(_BAD, problem) for problem in day.published.problems]
+    lines += [Line(_WARN, line) for line in day.published.held]
     for draft in day.published.waiting:
         lines.append(Line(_WARN, f"Draft {draft.id} ({draft.status.value}) waits for a person: see Drafts"))
+    if day.silent_for:
+        text = f"No digest has gone out for {_count(day.silent_for, 'day')}: look at Drafts, and at the lines above"
+        lines.append(Line(_BAD, text))
     return lines or [Line(_OK, "Nothing to publish")]
 
 
@@ -157,7 +194,7 @@ def _archive(day: Day) -> list[Line]:
 
 def write(day: Day, seconds: float) -> RunReport:
     """The report of a run. `seconds` is how long it took."""
-    report = RunReport(day.run_id, day.started, seconds=seconds, cost=day.analyzed.cost if day.analyzed else 0.0)
+    report = RunReport(day.run_id, day.started, seconds=seconds, cost=day.spent)
     if "ledger" in day.failed:
         report.sections["Ledger"] = [Line(_BAD, day.failed["ledger"]), Line(_WARN, "Nothing was changed")]
     elif day.held_by:
@@ -171,7 +208,9 @@ def write(day: Day, seconds: float) -> RunReport:
     if day.drafted and day.drafted.draft:
         text = day.drafted.draft.text
         report.sections["The Digest"] = [Line("  │", line) for line in text.splitlines()]
-        report.cost += day.drafted.draft.cost
+        report.sections["Why These"] = [Line("  •", line) for line in day.drafted.draft.why.splitlines()]
+    if day.published:
+        report.cost += day.published.paid
     failed = set(day.failed)
     if day.fetched and day.fetched.failed_channels:
         failed.add("fetch")
@@ -180,7 +219,8 @@ def write(day: Day, seconds: float) -> RunReport:
     report.failed_steps = [name for name in ("ledger", *STEPS) if name in failed]
     report.errors = [f"{name}: {why}" for name, why in day.failed.items()]
     report.errors += day.fetched.problems if day.fetched else []
-    report.errors += day.published.problems if day.published else []
+    report.errors += [*day.published.problems, *day.published.held] if day.published else []
+    report.errors += [f"no digest has gone out for {day.silent_for} days"] if day.silent_for else []
     report.errors += day.analyzed.unanalyzed if day.analyzed else []
     report.status = "SUCCESS"
     if report.failed_steps:
@@ -212,6 +252,8 @@ def render(report: RunReport, started: datetime, *, dry_run: bool = False) -> st
     title = "Daily Pipeline Dry Run" if dry_run else "Daily Pipeline Run"
     out = [rule, f"{title} - {started:%Y-%m-%d %H:%M:%S}", rule]
     for section, lines in report.sections.items():
+        if not lines:
+            continue
         out.append(f"{section}:")
         for line in lines:
             quoted = line.mark.strip() == "│"

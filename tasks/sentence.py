@@ -8,7 +8,7 @@ Everything here was written by people we do not know, so the rule says what is a
   a link, a mail address or a domain name;
 - no word is long enough to be an address of any chain, no number long enough to be a telephone's;
 - nobody is spoken to: no "you", no call to do something, no word of promotion;
-- it reads as English, and is a sentence and not a fragment.
+- it reads as the digest's language, and is a sentence and not a fragment.
 
 Whatever fails is not mended but left out.
 """
@@ -17,9 +17,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass
 
-from blocks.lexicon import names, promotion, sentences
-from blocks.records import Project
+from blocks.lexicon import names, promotion, sentences, tickers
+from blocks.records import Entry, Project
+from tasks.grounding import why_not
+from tasks.language import Language, languages, words_of
 from tasks.x_text import links
 
 MIN_WORDS = 5
@@ -53,19 +56,7 @@ _ODD_SHAPE = re.compile(
 _SPELT_LINK = re.compile(
     r"\bdot\s+[a-z]{2,8}\b|\b(?:https?|www|gg|gmail|whatsapp|wechat|onion|dotcom)\b|\bon telegram\b", re.IGNORECASE
 )
-_SPOKEN_TO = re.compile(
-    r"\b(?:you|your|yours|yourself|u|ur|y'all)\b|\bcode [A-Z0-9]{4,}\b|\b\d+ ?[x×]\b", re.IGNORECASE
-)
-_CALL = re.compile(
-    r"(?:^|[,.;:!?–—-]\s*|\b(?:and|then|now|please|just|or|to)\s+)"
-    r"(?:act|ape|apply|buy|call|claim|click|connect|contact|deposit|double|download|earn|enter|follow|get|go|grab|"
-    r"hurry|import|invest|join|message|register|scan|sell|send|sign up|subscribe|tap|text|visit|win|withdraw)\b",
-    re.IGNORECASE,
-)
-_ENGLISH = frozenset(
-    "the a an of to in is are was for on and with has have at by from now its it this that will as be"
-    " after over more than new first next into up".split()
-)
+_SALE = re.compile(r"\bcode [A-Z0-9]{4,}\b|\b\d+ ?[x×]\b", re.IGNORECASE)
 
 
 def _without_pictures(text: str) -> str:
@@ -76,9 +67,14 @@ def _without_pictures(text: str) -> str:
     )
 
 
-def _is_english(text: str) -> bool:
-    words = re.findall(r"[^\W\d_]+", text.lower())
-    return bool(words) and sum(word in _ENGLISH for word in words) * 8 >= len(words)
+def _addresses(text: str, language: Language) -> bool:
+    """Whether a text speaks to its reader, tells him to act, or sells something. English is understood everywhere."""
+    both = {language.code: language, "en": languages()["en"]}.values()
+    return (
+        any(one.spoken_to.search(text) or one.call.search(text) for one in both)
+        or not language.promotion.isdisjoint(words_of(text))
+        or bool(promotion(text))
+    )
 
 
 def _as_plain_text(sentence: str) -> str:
@@ -90,7 +86,7 @@ def _as_plain_text(sentence: str) -> str:
     return " ".join(text.strip("".join(c for c in text if unicodedata.category(c) in ("So", "Sk"))).split())
 
 
-def fit_to_print(sentence: str) -> str:
+def fit_to_print(sentence: str, language: Language) -> str:
     """The sentence as it may be printed, or an empty string if it may not."""
     if len(sentence) > MAX_CHARACTERS:
         return ""
@@ -99,11 +95,10 @@ def fit_to_print(sentence: str) -> str:
         not PLAIN_TEXT.fullmatch(text)
         or _ODD_SHAPE.search(text)
         or _SPELT_LINK.search(text)
-        or _SPOKEN_TO.search(text)
-        or _CALL.search(text)
-        or promotion(text)
+        or _SALE.search(text)
+        or _addresses(text, language)
         or len(text.split()) < MIN_WORDS
-        or not _is_english(text)
+        or not language.is_of(text)
         or text.endswith("?")
         or links(text)
     )
@@ -114,16 +109,61 @@ def fit_to_print(sentence: str) -> str:
     return capital + text[1:] if text.split()[0].isalpha() and PLAIN_TEXT.fullmatch(capital) else text
 
 
-def printable(summary: str, text: str, project: Project) -> str:
-    """The best sentence of a post for an item about a project, or an empty string.
+_NEW_NAME = re.compile(rf"(?=.{{2,30}}$)[A-Z0-9][{LETTERS}.'’&-]*(?: [A-Z0-9][{LETTERS}.'’&-]*){{0,2}}")
 
-    The analyst's summary if it may be printed; else the first sentence of the post that names the project
-    and may be printed.
-    """
-    if promotion(text):  # A post that sells something has no sentence for us.
-        return ""
-    for sentence in (summary, *sentences(text)):
-        ready = fit_to_print(sentence)
-        if ready and project.name in names(sentence):
+
+def may_be_named(project: Project, language: Language) -> bool:
+    """Whether a project's name may be printed: the lexicon has it, or it has the shape of a name and says nothing."""
+    name = project.name
+    return name in tickers() or bool(_NEW_NAME.fullmatch(name) and not links(name) and not _addresses(name, language))
+
+
+def _names(sentence: str, project: Project) -> bool:
+    """Whether a sentence names a project, by whatever alias the lexicon knows."""
+    return (
+        project.name in names(sentence)
+        or re.search(rf"(?<!\w){re.escape(project.name)}(?!\w)", sentence, re.IGNORECASE) is not None
+    )
+
+
+def _own_words(text: str, project: Project, language: Language) -> str:
+    """The first sentence of a post that names a project and may be printed, or an empty string."""
+    for sentence in sentences(text):
+        ready = fit_to_print(sentence, language)
+        if ready and _names(sentence, project):
             return ready
     return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence that may be printed, or an empty one. `refused`: why the model's was not taken, if it was not."""
+
+    text: str = ""
+    by_model: bool = False
+    refused: str = ""
+
+
+def best_sentence(entry: Entry, project: Project, said: str, language: Language) -> Sentence:
+    """What the digest says of a post, about a project: the model's sentence if it holds, else the post's own words.
+
+    Args:
+        entry: the post, with its analysis.
+        project: what the item is about. The sentence must name it, or the line is begun with it.
+        said: what the model wrote for the digest; empty if it was not asked or wrote nothing.
+        language: the digest's.
+    """
+    text, refused = entry.post.text, ""
+    if not may_be_named(project, language):
+        return Sentence()
+    analysis = entry.analysis
+    projects = analysis.projects if analysis else (project,)
+    for sentence, by_model in ((said, True), (analysis.summary if analysis else "", False)):
+        if not sentence:
+            continue
+        ready = fit_to_print(sentence, language)
+        problem = why_not(ready, text, projects, language) if ready else "it is no plain prose, or speaks to the reader"
+        if not problem and _names(sentence, project):
+            return Sentence(ready, by_model, refused)
+        refused = refused or (problem or f"it does not name {project.name}" if by_model else "")
+    return Sentence(_own_words(text, project, language), refused=refused)

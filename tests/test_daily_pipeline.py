@@ -70,7 +70,7 @@ def test_a_good_day(house: House) -> None:
     assert list(house.digests()) == ["2024-01-15.txt"]
     digest = house.digests()["2024-01-15.txt"]
     assert "Chainlink CCIP is now live on Arbitrum mainnet" in digest
-    assert "Solana validators approved" in digest
+    assert "Solana ($SOL) validators approved" in digest
     archive = {row["Content"]: row for row in house.rows("Archive")}
     assert archive[NEWS]["Status"] == "published"
     assert archive[NEWS]["Draft ID"] == "2024-01-15"

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.errors import PermanentError
-from blocks.records import Analysis, Entry, Post, PostStatus, Project
+from blocks.records import Analysis, Draft, Entry, Post, PostStatus, Project, Style
 from blocks.text import clean
-from tasks.digest import LIMIT, check, compose
-from tasks.draft import write
-from tasks.selection import Item, passed_over, select
-from tasks.sentence import fit_to_print
-from tasks.x_text import is_valid, links, weighted_length
+from tasks import digest, draft, selection
+from tasks.final_look import check
+from tasks.language import languages
+from tasks.recipe import Recipe
+from tasks.selection import Item, passed_over
+from tasks.sentence import best_sentence
+from tasks.sentence import fit_to_print as fit
+from tasks.x_text import LIMIT, is_valid, links, weighted_length
 
 AT = datetime(2024, 1, 15, 20, 0, tzinfo=UTC)
 LINK = Project("Chainlink", "LINK")
@@ -29,6 +34,35 @@ def entry(number: int, text: str, project: Project = LINK, *, score: int = 7, **
     post = Post(str(number), f"author{number}", text, ("Ada",), AT + timedelta(minutes=number), "")
     post = replace(post, **more)  # type: ignore[arg-type]
     return Entry(post, PostStatus.ANALYZED, Analysis(post.id, True, (project,), "DeFi", text, (), score, "lexicon"))
+
+
+EN = languages()["en"]
+
+
+def fit_to_print(sentence: str) -> str:
+    return fit(sentence, EN)
+
+
+def recipe(entries: Sequence[Entry], **more: Any) -> Recipe:
+    return Recipe(AT + timedelta(hours=2), more.pop("style", Style()), selection.counted(entries), **more)
+
+
+def write(entries: Sequence[Entry], day: date, **more: Any) -> tuple[Draft | None, list[Item]]:
+    made, chosen = draft.write(entries, day, recipe(entries, **more))
+    return made, chosen.items
+
+
+def select(entries: Sequence[Entry], **more: Any) -> list[Item]:
+    told = recipe(entries, **more)
+    found = draft.considered(entries, told)
+    return selection.select(
+        found, told.before, EN, lambda c: best_sentence(c.entry, c.project, told.said.get(c.entry.post.id, ""), EN)
+    ).items
+
+
+def compose(items: Sequence[Item], also: Sequence[Project], day: date) -> tuple[str, list[Item]]:
+    parts, used = digest.compose(items, also, day, Style())
+    return "".join(parts), used
 
 
 GOOD = "Chainlink CCIP is now live on the mainnet with 12 partners."
@@ -104,7 +138,7 @@ def test_signs_pictures_and_markup_go(sentence: str, printed: str) -> None:
 
 def test_a_name_that_is_a_link_is_written_without_its_dot() -> None:
     text, _ = compose([Item("1", Project("Pump.fun", "PUMP"), "It now has a million new tokens a day", "")], [], DAY)
-    assert "Pump fun: It now has" in text
+    assert "Pump fun ($PUMP): It now has" in text
     assert links(text) == []
 
 
@@ -146,11 +180,11 @@ def test_the_sentence_that_the_attacks_hang_on_is_printed_without_them() -> None
 def test_an_attack_reaches_no_digest_and_costs_nobody_elses_item(attack: str) -> None:
     good = entry(2, GOOD.replace("Chainlink", "Aave"), Project("Aave"))
     bad = entry(1, clean(f"{LEAD} {attack}"), score=10)
-    draft, items = write([bad, good], DAY)
-    assert draft
+    made, items = write([bad, good], DAY)
+    assert made
     assert [item.post_id for item in items] == ["2"]
-    assert "evil" not in draft.text.lower()
-    assert "Aave CCIP is now live" in draft.text
+    assert "evil" not in made.text.lower()
+    assert "Aave (AAVE) CCIP is now live".replace("(", "($") in made.text
 
 
 @pytest.mark.parametrize("hidden", ["\u17b4", "\u202e", "\u200b", "\U000e0041\U000e0042", "\ufeff"], ids=ascii)
@@ -174,14 +208,15 @@ def test_whatever_the_items_the_text_is_one_valid_post(items: list[tuple[str, li
 @settings(deadline=None, max_examples=60)
 def test_whatever_the_posts_say_the_draft_passes_the_last_check(texts: list[str]) -> None:
     entries = [entry(i, f"{text} Chainlink {text}", Project(f"P{i}")) for i, text in enumerate(texts, 1)]
-    draft, _ = write([*entries, entry(99, GOOD)], DAY)
-    assert draft
-    assert is_valid(draft.text)
+    made, _ = write([*entries, entry(99, GOOD)], DAY)
+    assert made
+    assert is_valid(made.text)
 
 
 @pytest.mark.parametrize(
-    "text", ["see https://x.com", "see jup.ag", "hello @ada", "buy $SOL now", "buy ＄SOL", "x" * 281, ""]
+    "text",
+    ["see https://x.com", "see jup.ag", "hello @ada", "buy $EVIL now", "$SOL and $SUI", "buy ＄SOL", "x" * 281, ""],
 )
 def test_the_last_check_refuses(text: str) -> None:
     with pytest.raises(PermanentError, match="must not be published"):
-        check(text)
+        check([text], [], Style(), "")

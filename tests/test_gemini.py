@@ -26,6 +26,7 @@ from blocks.errors import PermanentError, PipelineError, TransientError
 from blocks.gemini import GeminiAnalyst
 from blocks.gemini_sdks import Sdk, Trouble, judge
 from blocks.pace import Pace
+from blocks.prompts import prompt
 from blocks.records import Analysis, Post, Project
 from tasks import report
 from tasks.analyze import Analyzed, analyze_batch, in_lines
@@ -105,7 +106,7 @@ def test_posts_are_analysed_in_batches_and_the_tokens_counted(gemini: GeminiServ
             summary=p.text,
             keywords=("chainlink", "mainnet", "bridge", "staked"),
             score=next(a["score"] for a in analyses([{"post_id": p.id, "author": "ada", "text": p.text}])),
-            analyst="gemini",
+            analyst=f"{MODEL} {prompt('analysis-summary', None, '', '').version}",
         )
         for p in posts(10)
     }
@@ -220,7 +221,7 @@ BAD: dict[str, Callable[[dict[str, Any]], list[dict[str, Any]]]] = {
 def test_an_analysis_that_cannot_be_is_not_taken(how: str) -> None:
     asked = [{"post_id": p.id, "author": p.author, "text": p.text} for p in posts(2)]
     good, bad = analyses(asked)
-    held, wrong = gemini_answers.read([text([good, *BAD[how](bad)])], posts(2))
+    held, wrong = gemini_answers.read([text([good, *BAD[how](bad)])], posts(2), "gemini")
     assert ([a.post_id for a in held], list(wrong)) == ([good["post_id"]], [bad["post_id"]])
 
 
@@ -348,7 +349,7 @@ def read(said: dict[str, Any], about: str, **more: Any) -> Analysis:
     whole = {"post_id": "20", "is_crypto": True, "projects": [], "category": "DeFi", "summary": "S.", "keywords": []}
     entry = {**whole, "score": 5, **said, **more}
     asked = replace(post(0, about), id="20")
-    held, wrong = gemini_answers.read([text([entry])], [asked])
+    held, wrong = gemini_answers.read([text([entry])], [asked], "gemini")
     assert wrong == {}
     return held[0]
 
@@ -375,7 +376,9 @@ def test_a_project_that_the_post_does_not_name_is_invented() -> None:
 
 
 def test_what_is_believed_is_clean_and_bounded() -> None:
-    assert gemini_answers.read([text([]) + " " * 1_100_000], [post(0)])[1][post(0).id].startswith("the answer is not")
+    assert gemini_answers.read([text([]) + " " * 1_100_000], [post(0)], "gemini")[1][post(0).id].startswith(
+        "the answer is not"
+    )
     many = [{"name": f"P{number}", "ticker": None} for number in range(50)]
     about = " ".join(f"P{number}" for number in range(50))
     found = read({"projects": many}, about, summary="a\n\u202eb\x00" + "c" * 999, category=" D\nF" + "x" * 99)
@@ -403,7 +406,7 @@ _ENTRY = st.dictionaries(st.sampled_from(_FIELDS), _JSON | st.just("21"), max_si
 @given(st.lists(_ENTRY, max_size=5), st.text(max_size=60))
 def test_whatever_is_answered_each_post_is_analysed_or_has_its_reason(said: list[Any], about: str) -> None:
     asked = [replace(post(0, about), id="20"), replace(post(0, NEWS), id="21")]
-    held, wrong = gemini_answers.read([json.dumps({"analyses": said})], asked)
+    held, wrong = gemini_answers.read([json.dumps({"analyses": said})], asked, "gemini")
     assert sorted([a.post_id for a in held] + list(wrong)) == ["20", "21"]
     for analysis in held:
         assert 0 <= analysis.score <= 10

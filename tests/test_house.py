@@ -18,6 +18,7 @@ from blocks import errors
 from blocks.loading import EMBEDDED, OUTSIDE
 from blocks.pipeline_settings import PipelineSettings
 from flows.daily_pipeline import daily_pipeline
+from flows.publish_approved import publish_approved
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {"flows": {"flows", "tasks", "blocks"}, "tasks": {"tasks", "blocks"}, "blocks": {"blocks"}}
@@ -158,18 +159,20 @@ def test_every_dependency_has_its_reason() -> None:
 KEYS = {"name", "entrypoint", "description", "tags", "work_pool", "concurrency_limit", "enforce_parameter_schema"}
 
 
-def test_the_deployment_names_what_is_there() -> None:
+def test_the_deployments_name_what_is_there() -> None:
     file = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
     assert set(file) == {"name", "deployments"}
-    (deployment,) = file["deployments"]
-    assert set(deployment) == KEYS | {"schedules"}
-    assert deployment["name"] == daily_pipeline.name == "daily-pipeline"
-    assert deployment["entrypoint"] == "flows/daily_pipeline.py:daily_pipeline"
-    assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
-    assert {frozenset(schedule) for schedule in deployment["schedules"]} == {
-        frozenset({"cron", "timezone", "slug", "active"})
-    }
-    assert [schedule["cron"] for schedule in deployment["schedules"]] == PipelineSettings().crons
+    for deployment, flow in zip(file["deployments"], (daily_pipeline, publish_approved), strict=True):
+        assert set(deployment) == KEYS | {"schedules"}
+        assert deployment["name"] == flow.name
+        module = flow.name.replace("-", "_")
+        assert deployment["entrypoint"] == f"flows/{module}.py:{module}"
+        assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
+        kinds = {frozenset(schedule) for schedule in deployment["schedules"]}
+        assert kinds == {frozenset({"cron", "timezone", "slug", "active"})}
+    first, second = ([schedule["cron"] for schedule in d["schedules"]] for d in file["deployments"])
+    assert first == PipelineSettings().crons
+    assert second == [f"*/{PipelineSettings().approval_minutes} * * * *"]
 
 
 def test_the_deployed_flow_takes_plain_parameters(monkeypatch: pytest.MonkeyPatch) -> None:

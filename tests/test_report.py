@@ -29,7 +29,8 @@ Data Collection:
 AI Analysis:
   ✅ Analyzed 15 posts, 5 about crypto
   ✅ Found 1 crypto project
-  ✅ Generated daily draft (2 items, 31 of 280 characters, $0.000)
+  ✅ Generated daily draft (2 items, one post of 31 characters, $0.000 at X's
+     prices)
 
 Publishing:
   ✅ Published 2024-01-15 to X/Twitter

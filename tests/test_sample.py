@@ -10,9 +10,11 @@ import pytest
 
 from blocks import lexicon
 from blocks.export_source import SAMPLE, ExportSource
-from blocks.records import Entry, PostStatus
+from blocks.records import Entry, PostStatus, Style
 from tasks.draft import write
 from tasks.fetch import Fetched, collect
+from tasks.recipe import Recipe
+from tasks.selection import counted
 from tests.conftest import House
 
 EXPECTED = json.loads((Path(__file__).parent / "data" / "sample-expected.json").read_text(encoding="utf-8"))
@@ -64,7 +66,9 @@ def test_the_lexicon_names_the_projects(fetched: Fetched) -> None:
 def test_the_digest_says_what_was_written_down(fetched: Fetched) -> None:
     analyses = ((post, lexicon.analyze(post)) for post in fetched.posts.values())
     candidates = [Entry(post, PostStatus.ANALYZED, analysis) for post, analysis in analyses if analysis.is_crypto]
-    draft, items = write(candidates, date(2024, 1, 15))
+    made = datetime(2024, 1, 25, 20, tzinfo=UTC)  # as in a run long after: no post is newer than another
+    draft, chosen = write(candidates, date(2024, 1, 15), Recipe(made, Style(), counted(candidates)))
+    items = chosen.items
     assert draft
     assert draft.text == DIGEST
     assert draft.weighted_length == 280

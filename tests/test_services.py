@@ -68,7 +68,7 @@ def test_a_day_with_the_real_libraries(
     out = services.x.texts if publisher == "twitter" else services.typefully.published
     (digest,) = out
     assert "Chainlink CCIP is now live on Arbitrum mainnet" in digest
-    assert "Solana validators approved" in digest
+    assert "Solana ($SOL) validators approved" in digest
     archive = {row["Post ID"]: row for row in services.book.rows("Archive")}
     assert {i: row["Status"] for i, row in archive.items()} == {news: "published", more: "published", lunch: "skipped"}
     assert archive[news]["Publication Receipt"].startswith("https://x.com/")

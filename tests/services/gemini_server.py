@@ -92,11 +92,20 @@ def text(said: list[dict[str, Any]]) -> str:
     return json.dumps({"analyses": said}, ensure_ascii=False)
 
 
+def draft(posts: Asked) -> str:
+    """A day's draft as the answer's text: of each post the sentence that says most."""
+    told = {p["post_id"]: Post(p["post_id"], "", p["text"], (), datetime(2024, 1, 1, tzinfo=UTC), "") for p in posts}
+    items = [{"post_id": post_id, "text": lexicon.analyze(post).summary} for post_id, post in told.items()]
+    return json.dumps({"title": "The day", "items": items}, ensure_ascii=False)
+
+
 @dataclass(slots=True)
 class Model:
     """What the model does with the posts it is asked about."""
 
     answer: Callable[[Asked], str] = field(default=lambda posts: text(analyses(posts)))
+    write: Callable[[Asked], str] = field(default=draft)
+    """What it writes of posts for the day's draft."""
     finish: Callable[[Asked], str] = field(default=lambda _posts: "STOP")
     blocks: Callable[[Asked], str] = field(default=lambda _posts: "")
     """The reason for which the prompt is blocked, if it is."""
@@ -104,7 +113,9 @@ class Model:
     """Thoughts that come before the answer, a part each."""
     without_candidates: bool = False
     asked: list[list[str]] = field(default_factory=list)
-    """The ids of the posts of each request, in the order in which they came."""
+    """The ids of the posts of each request for analyses, in the order in which they came."""
+    written: list[list[str]] = field(default_factory=list)
+    """The same of each request for a draft."""
 
 
 class GeminiServer(Service):
@@ -186,20 +197,21 @@ class GeminiServer(Service):
         body, model = call.data, self.model
         told = "".join(part.get("text", "") for content in body["contents"] for part in content["parts"])
         posts: Asked = json.loads(told)["posts"]
-        model.asked.append([post["post_id"] for post in posts])
         config = body.get("generationConfig", {})
+        is_draft = "items" in (config.get("responseSchema") or {}).get("properties", {})
+        (model.written if is_draft else model.asked).append([post["post_id"] for post in posts])
         if not config.get("responseSchema") or config.get("responseMimeType") != "application/json":
             return self.error(400, "The test's model answers only by a response schema.")
         numbers = "enum-encoding=int" in call.one("$alt")
         into = len(call.body) // 4
         usage = {"promptTokenCount": into, "totalTokenCount": into}
-        blocked = model.blocks(posts)
+        blocked = "" if is_draft else model.blocks(posts)
         if blocked:
             reason: str | int = BLOCK.index(blocked) if numbers else blocked
             return Answer(200, {"promptFeedback": {"blockReason": reason}, "usageMetadata": usage})
         if model.without_candidates:
             return Answer(200, {"usageMetadata": usage, "modelVersion": MODEL})
-        finish, said = model.finish(posts), model.answer(posts)
+        finish, said = ("STOP", model.write(posts)) if is_draft else (model.finish(posts), model.answer(posts))
         room = 4 * int(config.get("maxOutputTokens", 65_536))
         if len(said) > room:
             finish, said = "MAX_TOKENS", said[:room]
