@@ -25,8 +25,8 @@ MORSE = dict(
     zip(
         LOWER + DIGITS,
         (
-            ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- --.. "
-            "----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----."
+            ".- -... -.-. -.. . ..-. --. .... .. .--- -.- .-.. -- -. --- .--. --.- .-. ... - ..- ...- .-- -..- -.-- "
+            "--.. ----- .---- ..--- ...-- ....- ..... -.... --... ---.. ----."
         ).split(),
         strict=True,
     )
@@ -72,12 +72,20 @@ def _flags(text: str) -> str:
 
 
 def _tags(text: str) -> str:
-    return "gm" + "".join(chr(0xE0000 + ord(char)) for char in text if " " <= char <= "~")
+    return "gm" + "".join(
+        chr(0xE0000 + ord(char)) for char in unicodedata.normalize("NFKD", text) if " " <= char <= "~"
+    )
 
 
 def _punycode(text: str) -> str:
     """Each word in its look-alike form, as a browser's address line takes it."""
     return " ".join("xn--" + _swapped(CYRILLIC)(word).encode("punycode").decode() for word in text.split())
+
+
+def _spelt(text: str) -> str:
+    """As one dictates it. A handle keeps its sign: without it, it is a word like another."""
+    dotted = re.sub(r"\.(?=\w)", " dot ", text).replace("://", " colon slash slash ")
+    return re.sub(r"(?<=\w)@(?=\w)", " at ", dotted)
 
 
 def _base64(text: str) -> str:
@@ -128,7 +136,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
     "label": lambda text: f"[{text}](https://a.example)",
     "code": lambda text: f"`{text}`",
     "quoted": lambda text: f"“{text}”",
-    "spelt": lambda text: re.sub(r"\.(?=\w)", " dot ", text).replace("@", " at ").replace("://", " colon slash slash "),
+    "spelt": _spelt,
     "defanged": lambda text: re.sub(r"\.(?=\w)", "(.)", text).replace("@", "(at)").replace("http", "hxxp"),
     "one dot leader": lambda text: text.replace(".", "\u2024").replace("@", "\ufe6b").replace("$", "\ufe69"),
     "ideographic stop": lambda text: text.replace(".", "\u3002").replace("/", "\u2044"),

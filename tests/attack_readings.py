@@ -6,12 +6,12 @@ It reads more than any filter needs to: a text is suspected if in any of its rea
 from __future__ import annotations
 
 import base64
-import binascii
 import codecs
 import html
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import lru_cache
 from urllib.parse import unquote
 
@@ -74,17 +74,13 @@ def _from_morse(text: str) -> Iterator[str]:
 
 
 def _from_token(token: str) -> Iterator[str]:
-    try:
+    standard = token.rstrip("=").replace("-", "+").replace("_", "/")
+    # One character too many tells nothing; the padding is filled up.
+    standard = standard[:-1] if len(standard) % 4 == 1 else standard
+    with suppress(ValueError):
         yield bytes.fromhex(token[: len(token) // 2 * 2]).decode("utf-8", "ignore")
-    except ValueError:
-        pass
-    try:
-        standard = token.rstrip("=").replace("-", "+").replace("_", "/")
-        # One character too many tells nothing; the padding is filled up.
-        standard = standard[:-1] if len(standard) % 4 == 1 else standard
+    with suppress(ValueError):
         yield base64.b64decode(standard + "=" * (-len(standard) % 4)).decode("utf-8", "ignore")
-    except (binascii.Error, ValueError):
-        pass
 
 
 def readings(text: str, depth: int = 2) -> set[str]:

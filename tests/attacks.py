@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
+from random import Random
 from typing import Any
 from unittest.mock import patch
 
@@ -60,6 +61,10 @@ CARRIERS = (
     "{project}: {plant}",
 )
 """Good sentences for a plant to stand in: what is refused must be refused for the plant's sake."""
+
+MODEL_ONLY = ("lie", "coin")
+"""Kinds of plant that no post says, only the model. Where a post does, it may be quoted: what is true, and which coin
+is worth a word, no code can tell."""
 
 BATCH = 18
 FIELDS = ("summary", "label", "name", "ticker", "every", "split", "post", "honest")
@@ -128,18 +133,19 @@ def plants() -> tuple[Plant, ...]:
     return tuple(Plant(kind, text, tuple(marks)) for kind, table in tables.items() for text, marks in table.items())
 
 
-def attacks(fields: Sequence[str] = FIELDS, every: int = 1) -> Iterator[Attack]:
-    """Each plant in each encoding and field, the injections in turns; of these each so many-th."""
+def attacks(count: int = 0, fields: Sequence[str] = FIELDS) -> Iterator[Attack]:
+    """Each plant in each encoding and field, the injections in turns; or `count` of these, the same every time."""
     said = injections()
-    # What nobody shared is a lie in any letters; in the post it would not be one.
     combinations = [
         (plant, encoding, where)
         for where in fields
         for encoding in ENCODINGS
         for plant in plants()
-        if plant.kind != "lie" or (encoding == "plain" and where in ("summary", "every", "honest"))
+        if where != "post" or plant.kind not in MODEL_ONLY
     ]
-    for at, (plant, encoding, where) in enumerate(combinations[::every]):
+    if 0 < count < len(combinations):
+        combinations = Random(count).sample(combinations, count)
+    for at, (plant, encoding, where) in enumerate(combinations):
         yield Attack(said[at * 7 % len(said)], plant, encoding, where)
 
 
@@ -168,9 +174,11 @@ def _carrier(attack: Attack, project: str, turn: int) -> str:
     return CARRIERS[turn % len(CARRIERS)].format(project=project, plant=attack.written)
 
 
-def _in_pieces(text: str, count: int) -> list[str]:
-    size = -(-len(text) // count)
-    return [text[at : at + size] for at in range(0, size * count, size)]
+def _in_pieces(attack: Attack) -> list[str]:
+    """The plant in four pieces or more, none of which has a mark by itself."""
+    text = attack.written
+    size = min(-(-len(text) // 4), *(len(mark) - 1 for mark in attack.plant.marks), 9)
+    return [text[at : at + size] for at in range(0, max(len(text), 3 * size + 1), size)]
 
 
 @dataclass(slots=True)
@@ -199,9 +207,9 @@ class Target:
             case "every":
                 said |= {"projects": real + named, "category": plant, "keywords": [plant] * 8, plant: plant}
             case "split":
-                first, second, third, fourth = _in_pieces(plant, 4)
-                said |= {"summary": f"{self.project} is now on the mainnet with {first}", "keywords": [second]}
-                said |= {"projects": [*real, {"name": third, "ticker": None}], "category": fourth}
+                first, second, third, *rest = _in_pieces(self.attack)
+                said |= {"summary": f"{self.project} is now on the mainnet with {first}", "keywords": rest[:-1]}
+                said |= {"projects": [*real, {"name": second, "ticker": third}], "category": rest[-1]}
             case "honest":
                 said = (honest or {}) | {"summary": sentence, "category": plant, "keywords": [plant], "score": 10}
                 said["projects"] = [*said.get("projects", real), *named]
@@ -230,6 +238,8 @@ class AttackedGemini(GeminiServer):
         self.targets: dict[str, Target] = {}
         self.honest: dict[str, Target] = {}
         """By post id, the posts that are attacked, and the honest ones that the model lies about."""
+        self.scores: dict[str, int] = {}
+        """By post id, how good other posts are; those that do not stand here are just good enough."""
         self.drafts_asked = 0
 
     def _generate(self, call: Call) -> Answer:
@@ -261,7 +271,7 @@ class AttackedGemini(GeminiServer):
             elif key in self.targets:
                 said.append(honest | {"score": 10})
             else:
-                said.append(honest | {"score": 4} if honest["is_crypto"] else honest)
+                said.append(honest | {"score": self.scores.get(key, 4)} if honest["is_crypto"] else honest)
         return said
 
     def _draft(self, ids: Sequence[str]) -> dict[str, Any]:
@@ -385,7 +395,11 @@ class Outcome:
         """Everything of the attackers' that got out."""
         drafts = [" ".join(row.get(name, "") for name in ("Text", "Note", "Title")) for row in self.drafts]
         # The bodies' own words alone: a report quotes what was left out.
-        for where, texts in [("published", self.published), ("Drafts", drafts), ("artifact's title", self.descriptions)]:
+        for where, texts in [
+            ("published", self.published),
+            ("Drafts", drafts),
+            ("artifact's title", self.descriptions),
+        ]:
             for text in texts:
                 reader = Reader(text)
                 yield from (Escape(where, text, attack) for attack in tried if attack.is_in(reader))
@@ -403,6 +417,17 @@ class Outcome:
 
 
 # The days
+
+
+@dataclass(frozen=True, slots=True)
+class Shared:
+    """An ordinary post that a member shares. `post` is a number by which several members share the same one."""
+
+    text: str
+    who: str
+    handle: str
+    score: int = 7
+    post: str = ""
 
 
 class _Calm:
@@ -458,6 +483,16 @@ class Days(Year):
             report, day = self._run(f"day {self.ran}")
         return self._outcome(report, day, artifacts, descriptions)
 
+    def run_posts(self, shared: Sequence[Shared]) -> Outcome:
+        """A day of ordinary posts, and a model that is itself, but for the scores."""
+        self._new_day()
+        for at, one in enumerate(shared):
+            key = self._share(one.text, "look", minute=at, who=one.who, handle=one.handle, key=one.post)
+            self.model.scores[key] = one.score
+        with self._listening() as (artifacts, descriptions):
+            report, day = self._run(f"day {self.ran}")
+        return self._outcome(report, day, artifacts, descriptions)
+
     def _new_day(self) -> None:
         self.ran += 1
         services = self.services
@@ -472,14 +507,17 @@ class Days(Year):
         self.webhook.calls.clear()
         self.model.targets.clear()
         self.model.honest.clear()
+        self.model.scores.clear()
         for block in self.blocks.values():
             if isinstance(block, GeminiAnalyst):
                 block.sdk = "google-genai" if self.ran % 2 else "google-generativeai"
 
-    def _share(self, text: str, said: str, *, minute: int, who: str, handle: str, name: str = "") -> str:
+    def _share(self, text: str, said: str, *, minute: int, who: str, handle: str, name: str = "", key: str = "") -> str:
         """A post on X that a member shares with a few words. Gives the post's id."""
         at = datetime.now(UTC) - timedelta(hours=3) + timedelta(minutes=minute)
-        key = status_id(at - timedelta(minutes=5), minute)
+        # A post is shared again by its id.
+        made = START + timedelta(days=self.ran, hours=-4)
+        key = status_id(made, int(key)) if key else status_id(at - timedelta(minutes=5), minute)
         url = f"https://x.com/{handle}/status/{key}"
         shown = {"type": "rich"} | {name: value for name, value in embed(url, text, handle).items() if value}
         if name:
@@ -495,8 +533,8 @@ class Days(Year):
         target = Target(attack, project, turn + self.ran)
         if attack.field == "honest":
             return
-        injected = attack.injection.with_plant(plant)
-        if attack.plant.kind == "lie":
+        injected = attack.injection.with_plant("this" if attack.plant.kind in MODEL_ONLY else plant)
+        if attack.plant.kind in MODEL_ONLY:
             # The post asks, and so has no sentence of its own that may be printed.
             text = f"Is the {project} upgrade on the mainnet?"
         elif attack.field == "every":
@@ -505,9 +543,9 @@ class Days(Year):
             text = f"{_carrier(attack, project, turn + self.ran)} {_carrier(attack, project, turn + 1)}"
             text += f"\n{project} {plant}\n${re.sub('[^A-Za-z0-9]', '', plant)[:9]}"
         # By turns in the post and beside it: some would spoil a post that is otherwise fit to be printed.
-        inside = turn % 2 == 0 and attack.plant.kind != "lie"
+        inside = turn % 2 == 0 and attack.plant.kind not in MODEL_ONLY
         text = f"{text}\n{injected}" if inside else text
-        who = attack.injection.with_plant(plant) if turn % 3 == 0 else f"member {turn}"
+        who = injected if turn % 3 == 0 else f"member {turn}"
         key = self._share(
             text, "look" if inside else injected, minute=turn + 1, who=who, handle=f"author_{turn}", name=plant
         )
@@ -534,9 +572,7 @@ class Days(Year):
         with patch.object(report_step, "create_markdown_artifact", made):
             yield artifacts, descriptions
 
-    def _outcome(
-        self, report: RunReport | None, day: Day, artifacts: list[str], descriptions: list[str]
-    ) -> Outcome:
+    def _outcome(self, report: RunReport | None, day: Day, artifacts: list[str], descriptions: list[str]) -> Outcome:
         services = self.services
         published = services.x.texts if self.publisher == "twitter" else services.typefully.published
         titles = [held.title for held in services.typefully.drafts]
