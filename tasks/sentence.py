@@ -7,9 +7,9 @@ Everything here was written by people we do not know, so the rule says what is a
 - punctuation stands as prose has it: after a word and before a space, or between digits. That leaves no form of
   a link, a mail address or a domain name;
 - no word is long enough to be an address of any chain, no number long enough to be a telephone's;
-- nobody is spoken to: no "you", no call to do something, no word of promotion, no "I", no error of a machine;
-- a cashtag names a project that the lexicon knows;
-- it reads as English, forwards and in no other way, and is a sentence and not a fragment;
+- nobody is spoken to: no "you", no call to do something, no word of promotion;
+- it reads as English, and is a sentence and not a fragment;
+- nothing in it is disguised (see `disguise`);
 - what an analyst wrote says nothing that the post does not say: its words are the post's.
 
 Whatever fails is not mended but left out.
@@ -17,12 +17,12 @@ Whatever fails is not mended but left out.
 
 from __future__ import annotations
 
-import codecs
 import re
 import unicodedata
 
 from blocks.lexicon import names, promotion, sentences
 from blocks.records import Project
+from tasks.disguise import is_disguised
 from tasks.x_text import links
 
 MIN_WORDS = 5
@@ -50,38 +50,12 @@ _ODD_SHAPE = re.compile(
     | \b (?= \w*\d ) (?= \w*[A-Za-z] ) \w{{16,}}   # an address or a key
     | \w{{26,}}
     | \d (?: [ ()-]* \d ){{8,}}                    # a telephone number
-    | (?<! \d ) (?<! \d[ ] ) % | % \w             # "%77%65"
-    | [$€£] \d [\d.,]* (?! (?: [kmbtKMBT] | mm | [mbt]l?n )\b ) [A-Za-z]  # "$1000xEVIL"
-    | (?: (?<! \S ) \w [ ] ){{4,}}                 # "e v i l c o i n"
-    | (?: \b \w - ){{3,}}                          # "e-v-i-l"
-    | (?<! [\w'’./-] ) (?<! \d[ ] ) [b-z] (?! [\w'’./+-] )      # "ev il c oin": no word is one letter, but "a"
-    | [(] (?: at | dot | a | d ) [)]               # "ada (at) evil"
-    | (?<! \bvs ) (?<! \betc ) (?<! \bInc ) (?<! \bCorp ) (?<! \bLtd ) (?<! \bCo ) [.] \s [a-z]+ \b  # "bit. ly"
-    | \w-- | \w-(?=\s)                            # "xn--evil", "xn--44- com"
-    | \b (?= \w{{10}} ) \w* [A-Z]{{3}} \w* [a-z] \w* [A-Z]  # "SGVsbG9FdmlsQ29pbg"
-    | [A-Z]{{2}} [a-z]{{1,2}} [A-Z]{{2}} | \b 0x \w  # "JFpPUkJY", "0xDR"
-    | (?: [a-z]+ [A-Z]+ ){{3}}                       # "QGhhbHZvbnRyYWRl"
     """,
     re.VERBOSE,
 )
-_DIGIT = "(?:zero|one|two|three|four|five|six|seven|eight|nine)"
 _SPELT_LINK = re.compile(
-    r"\bdot\s+(?:[a-z]{2,8}\b|\d)|\b(?:https?|www|gg|gmail|whatsapp|wechat|onion|dotcom)\b|\bon telegram\b"
-    rf"|\bslash slash\b|\b{_DIGIT}(?:\W+{_DIGIT}){{3,}}\b",
-    re.IGNORECASE,
+    r"\bdot\s+[a-z]{2,8}\b|\b(?:https?|www|gg|gmail|whatsapp|wechat|onion|dotcom)\b|\bon telegram\b", re.IGNORECASE
 )
-_GLUED = re.compile(
-    r"\b[^\W\d_]{2,}\d+[^\W\d_]+|\b[^\W\d_]+\d+[^\W\d_]{2,}|\b[^\W\d_]+\d+[^\W\d_]+\d\w*|\b(?:\d+[^\W\d_]+){2,}\w*"
-)
-"""Letters, digits, letters: "fr33l", "qx2f". "p2p" and "L2s" are words, and some projects are called so."""
-
-_MACHINE = re.compile(
-    r"\bI\b|\bAI (?:language )?model\b|\blanguage model\b|\btraceback\b|\berror:|\berror \d|\bexception:|\bundefined\b"
-    r"|\bsuspended,|\bexhausted:",
-    re.IGNORECASE,
-)
-"""A machine's excuse, or somebody who speaks of himself."""
-
 _SPOKEN_TO = re.compile(
     r"\b(?:you|your|yours|yourself|u|ur|y'all)\b|\bcode [A-Z0-9]{4,}\b|\b\d+ ?[x×]\b", re.IGNORECASE
 )
@@ -89,12 +63,6 @@ _CALL = re.compile(
     r"(?:^|[,.;:!?–—-]\s*|\b(?:and|then|now|please|just|or|to)\s+)"
     r"(?:act|ape|apply|buy|call|claim|click|connect|contact|deposit|double|download|earn|enter|follow|get|go|grab|"
     r"hurry|import|invest|join|message|register|scan|sell|send|sign up|subscribe|tap|text|visit|win|withdraw)\b",
-    re.IGNORECASE,
-)
-_TOLD = re.compile(
-    r"\bsend (?:one|some|me|us|eth|btc|sol|\d)"
-    r"|(?:^|[,.;:!?–—-]\s*)(?:ask|approve|check|migrate|read|revoke|see|verify|write)\b"
-    r"|\b(?:everybody|everyone|holders|members|owners|users) (?:must|should|need|have to)\b",
     re.IGNORECASE,
 )
 _ENGLISH = frozenset(
@@ -114,40 +82,6 @@ def _without_pictures(text: str) -> str:
 def _is_english(text: str) -> bool:
     words = re.findall(r"[^\W\d_]+", text.lower())
     return bool(words) and sum(word in _ENGLISH for word in words) * 8 >= len(words)
-
-
-_SUBJECTS = frozenset("altcoin blockchain crypto daos defi depin memecoin nfts stablecoin token web3".split())
-"""What hashtags name that is no project."""
-
-
-def _hides_words(text: str) -> bool:
-    """Whether it reads as English backwards or with its letters turned by thirteen, or as what is refused forwards."""
-    for turned in (text[::-1], codecs.encode(text, "rot13")):
-        # A long word is no accident; a short one may be.
-        english = sum(1 + (len(word) > 3) for word in re.findall(r"[a-z]{2,}", turned.lower()) if word in _ENGLISH)
-        if english > 1 or _SPELT_LINK.search(turned) or _MACHINE.search(turned.casefold()) or promotion(turned):
-            return True
-    return False
-
-
-def _glues(text: str) -> bool:
-    """Whether letters and digits are mixed as in no word, and in no project's name either."""
-    glued = _GLUED.findall(text)
-    return bool(glued) and not all(names(word) for word in glued)
-
-
-def _is_unknown(ticker: str) -> bool:
-    """Whether the lexicon knows neither a project nor a share by a ticker: then it answers with the ticker itself."""
-    found = names(f"${ticker}")
-    return names(ticker) != {ticker} and (found == {ticker} or not (found or ticker.isupper()))
-
-
-def _praises_unknown(sentence: str) -> bool:
-    """Whether a cashtag or a hashtag stands in it that may be anybody's coin."""
-    plain = unicodedata.normalize("NFKC", sentence)
-    tags = re.findall(r"(?<!\w)(?:[$]([A-Za-z]\w*)|#([A-Z]{4,}|\w*(?:coin|inu|swap|token))\b)", plain)
-    words = [cashtag or hashtag for cashtag, hashtag in tags]
-    return any(_is_unknown(word) for word in words if word.lower() not in _SUBJECTS and not names(word))
 
 
 def _as_plain_text(sentence: str) -> str:
@@ -170,12 +104,8 @@ def fit_to_print(sentence: str) -> str:
         or _SPELT_LINK.search(text)
         or _SPOKEN_TO.search(text)
         or _CALL.search(text)
-        or _TOLD.search(text)
-        or _MACHINE.search(text)
-        or _glues(text)
-        or _hides_words(text)
-        or _praises_unknown(sentence)
         or promotion(text)
+        or is_disguised(sentence, text)
         or len(text.split()) < MIN_WORDS
         or not _is_english(text)
         or text.endswith("?")
