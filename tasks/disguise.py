@@ -19,10 +19,10 @@ _SHAPE = re.compile(
     | [$€£] \d [\d.,]* (?! (?: [kmbtKMBT] | mm | [mbt]l?n )\b ) [A-Za-z]  # "$1000xEVIL"
     | (?: (?<! \S ) \w [ ] ){4,}                   # "e v i l c o i n"
     | (?: \b \w - ){3,}                            # "e-v-i-l"
-    | (?<! [\w'’./-] ) (?<! \d[ ] ) [b-z] (?! [\w'’./+-] )  # "ev il c oin": no word is one letter, but "a"
+    | (?<! [\w'’./-] ) (?<! \d[ ] ) [bcdfghjlmnpqrtx] (?! [\w'’./+-] )  # "ev il c oin": no language has such a word
     | [(] (?: at | dot | a | d ) [)]               # "ada (at) evil"
     | (?<! \bvs ) (?<! \betc ) (?<! \bInc ) (?<! \bCorp ) (?<! \bLtd ) (?<! \bCo ) [.] \s [a-z]+ \b  # "bit. ly"
-    | \w-- | \w-(?=\s)                             # "xn--evil", "xn--44- com"
+    | \w-- | \d-(?=\s)                             # "xn--evil", "xn--44- com"
     | \b (?= \w{10} ) \w* [A-Z]{3} \w* [a-z] \w* [A-Z]  # "SGVsbG9FdmlsQ29pbg"
     | [A-Z]{2} [a-z]{1,2} [A-Z]{2} | (?: [a-z]+ [A-Z]+ ){3}  # "JFpPUkJY", "QGhhbHZvbnRyYWRl"
     | \b 0x \w                                     # "0xDR"
@@ -38,11 +38,12 @@ _DIGIT = "(?:zero|one|two|three|four|five|six|seven|eight|nine)"
 _SPELT = re.compile(rf"\bdot\s+\w|\bslash slash\b|\b{_DIGIT}(?:\W+{_DIGIT}){{3,}}\b", re.IGNORECASE)
 
 _MACHINE = re.compile(
-    r"\bI\b|\bAI (?:language )?model\b|\blanguage model\b|\btraceback\b|\berror:|\berror \d|\bexception:|\bundefined\b"
+    r"\bI['’]|\bI (?:am|can|cannot|could|did|do|had|have|was|will|would)\b"
+    r"|\bAI (?:language )?model\b|\blanguage model\b|\btraceback\b|\berror:|\berror \d|\bexception:|\bundefined\b"
     r"|\bsuspended,|\bexhausted:",
     re.IGNORECASE,
 )
-"""A machine's excuse, or somebody who speaks of himself."""
+"""A machine's excuse, or somebody who speaks for himself."""
 
 _ORDER = re.compile(
     r"\bsend (?:one|some|me|us|eth|btc|sol|\d)"
@@ -62,8 +63,8 @@ def _hides_words(text: str) -> bool:
     """Whether it reads as English backwards or with its letters turned by thirteen, or as what is refused forwards."""
     for turned in (text[::-1], codecs.encode(text, "rot13")):
         # A long word is no accident; a short one may be.
-        common = sum(1 + (len(word) > 3) for word in re.findall(r"[a-z]{2,}", turned.lower()) if word in _COMMON)
-        if common > 1 or _SPELT.search(turned) or _MACHINE.search(turned.casefold()) or promotion(turned):
+        common = sum(min(len(word), 4) - 1 for word in re.findall(r"[a-z]{2,}", turned.lower()) if word in _COMMON)
+        if common >= 3 or _SPELT.search(turned) or _MACHINE.search(turned.casefold()) or promotion(turned):
             return True
     return False
 

@@ -277,7 +277,9 @@ class AttackedGemini(GeminiServer):
     def _draft(self, ids: Sequence[str]) -> dict[str, Any]:
         """A draft that says of every post, honest ones too, what the attackers want."""
         everyone = [*self.targets.values(), *self.honest.values()]
-        items = []
+        items = list[dict[str, Any]]()
+        if not everyone:
+            return {"title": "The day", "items": items}
         for at, key in enumerate(dict.fromkeys(ids)):
             target = self.targets.get(key) or self.honest.get(key) or everyone[at % len(everyone)]
             text = target.attack.written if target.attack.field in ("name", "label") else target.said()["summary"]
@@ -383,6 +385,7 @@ class Outcome:
     """What a day left wherever somebody or something reads it."""
 
     published: list[str]
+    """The texts that are out, and the titles of drafts at Typefully."""
     drafts: list[dict[str, str]]
     formulas: list[tuple[str, str]]
     artifacts: list[str]
