@@ -26,6 +26,7 @@ _SHAPE = re.compile(
     | \b (?= \w{10} ) \w* [A-Z]{3} \w* [a-z] \w* [A-Z]  # "SGVsbG9FdmlsQ29pbg"
     | [A-Z]{2} [a-z]{1,2} [A-Z]{2} | (?: [a-z]+ [A-Z]+ ){3}  # "JFpPUkJY", "QGhhbHZvbnRyYWRl"
     | \b 0x \w                                     # "0xDR"
+    | \b [a-vx-z] / \w{4}                          # "u/evil"
     """,
     re.VERBOSE,
 )
@@ -33,6 +34,9 @@ _GLUED = re.compile(
     r"\b[^\W\d_]{2,}\d+[^\W\d_]+|\b[^\W\d_]+\d+[^\W\d_]{2,}|\b[^\W\d_]+\d+[^\W\d_]+\d\w*|\b(?:\d+[^\W\d_]+){2,}\w*"
 )
 """Letters, digits, letters: "fr33l", "qx2f". "p2p" and "L2s" are words, and some projects are called so."""
+
+_PIECE = re.compile(r"\b(?:\w?[a-z][A-Z]\w?|[a-z][A-Z]{2,3}|\d[A-Z][a-z]\w|[A-Z]?[a-z][A-Z]\d{1,2})\b")
+"""What is left of a key that was cut in pieces: "tSLR", "HtKN", "1Boa". Of one or two, a project may be called so."""
 
 _DIGIT = "(?:zero|one|two|three|four|five|six|seven|eight|nine)"
 _SPELT = re.compile(rf"\bdot\s+\w|\bslash slash\b|\b{_DIGIT}(?:\W+{_DIGIT}){{3,}}\b", re.IGNORECASE)
@@ -92,6 +96,7 @@ def is_disguised(sentence: str, text: str) -> bool:
     """
     return (
         any(pattern.search(text) for pattern in (_SHAPE, _SPELT, _MACHINE, _ORDER))
+        or len(_PIECE.findall(text)) > 2
         or not all(names(word) for word in _GLUED.findall(text))
         or _hides_words(text)
         or _praises_unknown(sentence)

@@ -20,7 +20,8 @@ from tests.attack_encodings import CYRILLIC, GREEK, LOWER, MORSE, SMALL_CAPITALS
 _LOOK_ALIKE = {theirs: ours.lower() for table in (CYRILLIC, GREEK, SMALL_CAPITALS) for ours, theirs in table.items()}
 _LOOK_ALIKE |= {chr(0x1F1E6 + at): char for at, char in enumerate(LOWER)}
 _LOOK_ALIKE |= {chr(0xE0000 + code): chr(code) for code in range(0x20, 0x7F)}
-_UPRIGHT = {theirs: ours for ours, theirs in UPSIDE_DOWN.items()}
+_TURNED_ALONE = {theirs: ours for ours, theirs in UPSIDE_DOWN.items() if not theirs.isascii()}
+_TURNED = {theirs: ours for ours, theirs in UPSIDE_DOWN.items()}
 _FROM_MORSE = {code: char for char, code in MORSE.items()}
 _SAME_TO_THE_EYE = str.maketrans("0134578|l", "oieastbii")
 """Digits that stand for letters, and letters that look like others: the mark is folded in the same way."""
@@ -49,7 +50,8 @@ def _decoded(text: str) -> Iterator[str]:
     yield unquote(text)
     yield codecs.encode(text, "rot13")
     yield text[::-1]
-    yield text.translate(str.maketrans(_UPRIGHT))[::-1]
+    if not _TURNED_ALONE.keys().isdisjoint(text):
+        yield text.translate(str.maketrans(_TURNED))[::-1]
     yield from _from_morse(text)
     spelt = text
     for pattern, sign in _SPELT:
