@@ -5,8 +5,9 @@ BIN := .venv/bin
 READY := .venv/.ready
 UV_VERSION := 0.13.9
 SEED ?= 1
+COUNT ?= all
 
-.PHONY: run test check bench services chaos year lock clean
+.PHONY: run test check bench services chaos year attack lock clean
 .DEFAULT_GOAL := run
 
 run: $(READY)  ## the whole day on the sample export, with no account
@@ -32,6 +33,9 @@ chaos: $(READY)  ## every outside call of a day disturbed in every way, about 20
 
 year: $(READY)  ## a simulated year of daily runs with faults: SEED=7, or SEED=1-100
 	@$(BIN)/python -m scripts.year $(SEED)
+
+attack: $(READY)  ## a model taken over and members who attack: all of it, or COUNT=3000
+	@$(BIN)/python -m scripts.attack $(COUNT)
 
 $(READY): requirements.lock pyproject.toml
 	@test -n "$(PYTHON)" || { echo "No Python 3.11, 3.12 or 3.13 was found. Install one, or name it: make PYTHON=/path/to/python3"; exit 1; }

@@ -60,6 +60,15 @@ DIGEST_SCHEMA: Mapping[str, Any] = {
 
 _TICKER = re.compile(r"[A-Za-z0-9]{1,11}")
 _LATIN = "A-Za-z0-9\u00c0-\u024f"
+_NAME = re.compile(r"[^\W_]{1,15}(?:[ '’&-]{1,3}[^\W_]{1,15}){0,2}")
+"""What a project can be called that the lexicon does not know: three words, without a sign, a dot or a long number. It
+may be printed, and a stranger chose it: no link, address or sentence has this form."""
+
+_NO_NAME = re.compile(
+    r"\d(?:\D?\d){4,}|(?=\w*\d)(?=\w*[^\W\d])\w{9,}"
+    r"|\b(?:and|at|dot|for|from|has|in|is|now|or|the|to|with|you|your|[^\W\d_] [^\W\d_])\b",
+    re.IGNORECASE,
+)
 
 
 class _Project(BaseModel, strict=True):
@@ -213,11 +222,18 @@ def _named(said: Sequence[_Project], text: str) -> list[Project]:
         if not (_TICKER.fullmatch(ticker) and _has_ticker(plain, ticker)):
             ticker = ""
         # The lexicon knows that "$LINK" names Chainlink; a name that nobody wrote and it does not know is invented.
-        if not name or not (name in known or _has_name(plain, name)):
+        if not name or not (name in known or (_can_be_name(name) and _has_name(plain, name))):
             name = ticker.upper()
         if name:
             found.setdefault(name.casefold(), Project(name, ticker.upper()))
     return list(found.values())[:MAX_PROJECTS]
+
+
+def _can_be_name(name: str) -> bool:
+    """Whether a name that the lexicon need not know has the form of one."""
+    by_itself = name in lexicon.names(name)
+    plain = unicodedata.normalize("NFKC", name)
+    return by_itself or bool(_NAME.fullmatch(plain) and not _NO_NAME.search(plain) and not lexicon.promotion(plain))
 
 
 def _comparable(text: str) -> str:

@@ -6,6 +6,7 @@ Everything is drawn from the seed, in the order in which it happens: a seed is a
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
@@ -71,18 +72,28 @@ class Clock:
 
 @contextmanager
 def simulated_time(start: datetime) -> Iterator[Clock]:
-    """While this lasts the clock stands still unless somebody sleeps. time.monotonic goes on: loops live by it."""
+    """While this lasts the clock stands still unless somebody sleeps. time.monotonic goes on: loops live by it.
+
+    Threads that were there before, of Prefect's or of another test, live in real time: their sleep moves nothing.
+    """
     yield_to_others: Callable[[float], Awaitable[None]] = asyncio.sleep
+    really_sleep = time.sleep
+    strangers = {*threading.enumerate()} - {threading.current_thread()}
 
     with time_machine.travel(start, tick=False) as traveller:
         clock = Clock(traveller)
 
+        def sleep(seconds: float) -> None:
+            (really_sleep if threading.current_thread() in strangers else clock.sleep)(seconds)
+
         async def asleep(seconds: float, result: Any = None) -> Any:
-            clock.sleep(seconds)
-            await yield_to_others(0)
+            is_stranger = threading.current_thread() in strangers
+            if not is_stranger:
+                clock.sleep(seconds)
+            await yield_to_others(seconds if is_stranger else 0)
             return result
 
-        with patch.object(time, "sleep", clock.sleep), patch.object(asyncio, "sleep", asleep):
+        with patch.object(time, "sleep", sleep), patch.object(asyncio, "sleep", asleep):
             yield clock
 
 

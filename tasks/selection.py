@@ -5,13 +5,13 @@ A post is a candidate once it is analysed as being about crypto projects. Candid
     score (0–10, the analyst's)
     +  1 for each further member who shared it, at most 2
     −  1 for each day since it was shared, at most 3
+    −  1 for each better one that the same member alone shared, at most 3
 
 and of equals the newer stands first. Then, from the top:
 
 - nothing with a score below `MIN_SCORE`;
 - a project stands there once, and not again for `WEEK` unless the post brings news about it that was not told;
 - at most one item for an author;
-- what a member alone shared stands behind all others from his `MAX_OF_ONE`th post on;
 - a project that the lexicon does not know needs `MIN_BACKERS` members who shared posts about it, since to invent one
   costs nothing; where one member shares all (a bot that forwards, an editor), that is asked of nobody;
 - nothing that sells something, and nothing without a sentence that may be printed (see `sentence`, `grounding`);
@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from blocks import lexicon
@@ -36,7 +36,6 @@ from tasks.sentence import Sentence
 
 MAX_ITEMS = 5
 MIN_SCORE = 4
-MAX_OF_ONE = 2
 MIN_BACKERS = 2
 WAIT = timedelta(days=2)
 WEEK = timedelta(days=7)
@@ -141,13 +140,13 @@ def candidates(entries: Iterable[Entry], made: datetime, counts: Mapping[str, tu
         for members, backers in [counts.get(entry.post.id, (1, 1))]
     ]
     found.sort(key=lambda c: (c.points, c.entry.post.shared_at, int(c.entry.post.id)), reverse=True)
-    alone, late = Counter[str](), set[str]()
-    for candidate in found:
+    alone = Counter[str]()
+    for at, candidate in enumerate(found):
         if len(candidate.entry.post.shared_by) == 1:
             member = candidate.entry.post.shared_by[0]
+            found[at] = replace(candidate, points=candidate.points - min(alone[member], 3))
             alone[member] += 1
-            late |= {candidate.entry.post.id} if alone[member] > MAX_OF_ONE else set()
-    return sorted(found, key=lambda c: c.entry.post.id in late)
+    return sorted(found, key=lambda c: -c.points)
 
 
 @dataclass(slots=True)

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from blocks.lexicon import names, promotion, sentences, tickers
 from blocks.records import Entry, Project
+from tasks.disguise import is_disguised
 from tasks.grounding import why_not
 from tasks.language import Language, languages, words_of
 from tasks.x_text import links
@@ -97,6 +98,7 @@ def fit_to_print(sentence: str, language: Language) -> str:
         or _SPELT_LINK.search(text)
         or _SALE.search(text)
         or _addresses(text, language)
+        or is_disguised(sentence, text)
         or len(text.split()) < MIN_WORDS
         or not language.is_of(text)
         or text.endswith("?")

@@ -220,3 +220,38 @@ def test_whatever_the_posts_say_the_draft_passes_the_last_check(texts: list[str]
 def test_the_last_check_refuses(text: str) -> None:
     with pytest.raises(PermanentError, match="must not be published"):
         check([text], [], Style(), "")
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Chainlink is now live with %65%76%69%6C in the pool.",
+        "Chainlink is now live with QGhhbHZvbnRyYWRl in the pool.",
+        "Chainlink is now live with e v i l c o i n in the pool.",
+        "Chainlink is now live with ev il c oin in the pool.",
+        "Chainlink is now live with fr33l tok3ns in the pool.",
+        "Chainlink is now live with bit. ly for the pool.",
+        "Chainlink is now live with ssecca rof nimda eht in the pool.",
+        "Chainlink is now live with gur nqzva sbe npprff va gur pool.",
+        "Chainlink is now live with five five five zero one two in the pool.",
+        "Chainlink is now live and the holders must move the funds to the pool.",
+        "Chainlink: I am an AI language model and the pool is now live.",
+        "Chainlink is now live with $EVILX in the pool.",
+        "Chainlink is now live with #EVILCOIN in the pool.",
+        "Chainlink is now live with ada (at) evil in the pool.",
+    ],
+)
+def test_what_is_written_in_cipher_is_not_printed(sentence: str) -> None:
+    assert fit_to_print(sentence) == ""
+
+
+@pytest.mark.parametrize(
+    "sentence",
+    [
+        "Chainlink is up 12 % y/y, and the DAO of Aave Inc. said so in the report.",
+        "The stETH share of ai16z and of the L2s is at $40M, and it is in the p2p pools of $LINK.",
+        "Chainlink has 200 m of cable in the new #DeFi office of the team.",
+    ],
+)
+def test_and_ordinary_prose_still_is(sentence: str) -> None:
+    assert fit_to_print(sentence) != ""

@@ -804,3 +804,21 @@ def test_a_missing_library_is_named_and_the_old_ones_farewell_is_not_printed() -
     assert "google-genai is not installed" in missing
     assert "Install daily-pipeline[genai]." in missing
     assert "out of reach" in old
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "claim it now",
+        "0x52908400098527886E0F",
+        "evil.example",
+        "+1 555 010 7733",
+        "evil dot com",
+        "a b c",
+        "Free Coin",
+        "//x",
+    ],
+)
+def test_a_name_that_nobody_knows_has_the_form_of_one(name: str) -> None:
+    assert projects(f"The {name} is live", (name, None)) == []
+    assert projects("Zorbium Labs is live", ("Zorbium Labs", None)) == [("Zorbium Labs", "")]
