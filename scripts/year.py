@@ -7,6 +7,7 @@ call of its process comes through any more, and what it knew is forgotten, as af
 
 from __future__ import annotations
 
+import gc
 import random
 import statistics
 import sys
@@ -254,6 +255,9 @@ HEADER = " seed  good    up good/up  posts  digests  crashes  faults  catch-up  
 
 
 def _one(seed: int) -> tuple[str, list[str], tuple[int, int], str, list[str]]:
+    # Large answers make many objects that live for a moment. At its usual pace the collector took a fifth of the time.
+    gc.freeze()
+    gc.set_threshold(50_000)
     year = Year(seed).go()
     return year.line, year.broken, (year.good_up, year.up), year.table(), year.bad_days
 

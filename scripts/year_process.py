@@ -11,6 +11,7 @@ from functools import cache
 from typing import ParamSpec, TypeVar
 from unittest.mock import patch
 
+import requests.sessions
 from cryptography.hazmat.primitives import serialization
 from prefect import Task
 from prefect.blocks.core import Block
@@ -73,6 +74,8 @@ def without_prefect(blocks: dict[str, Block]) -> Iterator[None]:
         stack.enter_context(patch.object(report_step, "create_markdown_artifact", lambda **_: None))
         # The same certificates and the same key, read again by every client: no outcome depends on them.
         stack.enter_context(patch.object(ssl, "create_default_context", cache(ssl.create_default_context)))
+        # The environment's proxies, gathered again for every call: none stands before loopback.
+        stack.enter_context(patch.object(requests.sessions, "get_environ_proxies", lambda *_, **__: {}))
         loaded = cache(serialization.load_pem_private_key)
         stack.enter_context(patch.object(serialization, "load_pem_private_key", loaded))
         disabled = logging.root.manager.disable

@@ -295,22 +295,24 @@ class _Handler(BaseHTTPRequestHandler):
         except DroppedError as dropped:
             call.status = 0
             if dropped.answer:
-                self._head(dropped.answer)
-                self.wfile.write(dropped.answer.encoded()[: dropped.sent])
+                body = dropped.answer.encoded()
+                self._head(dropped.answer, len(body))
+                self.wfile.write(body[: dropped.sent])
                 self.wfile.flush()
             self._end(dropped.reset)
             return
         call.status = answer.status
-        self._head(answer)
-        self.wfile.write(answer.encoded())
+        body = answer.encoded()
+        self._head(answer, len(body))
+        self.wfile.write(body)
 
-    def _head(self, answer: Answer) -> None:
+    def _head(self, answer: Answer, length: int) -> None:
         self.send_response(answer.status)
         if "Content-Type" not in answer.headers:
             self.send_header("Content-Type", "application/json")
         for name, value in answer.headers.items():
             self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.encoded())))
+        self.send_header("Content-Length", str(length))
         self.end_headers()
 
     def _end(self, reset: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import random
 import re
 from collections.abc import Sequence
@@ -10,7 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 Cell = dict[str, Any]
-"""`userEnteredValue` (an ExtendedValue), and whatever formats it was given."""
+"""`userEnteredValue` (an ExtendedValue), and whatever formats it was given. Replaced, never changed in place, so that
+tabs, batches and answers may share it."""
 
 CELL_LIMIT = 10_000_000
 TEXT_LIMIT = 50_000
@@ -30,7 +30,9 @@ def column_index(letters: str) -> int:
 
 def as_text(cell: Cell | None) -> str:
     """A cell as it is shown."""
-    value = (cell or {}).get("userEnteredValue", {})
+    value = cell.get("userEnteredValue") if cell else None
+    if not value:
+        return ""
     if "numberValue" in value:
         number = value["numberValue"]
         return str(int(number)) if float(number).is_integer() and abs(number) < 1e15 else f"{number:.6G}"
@@ -43,7 +45,7 @@ def as_text(cell: Cell | None) -> str:
 
 def effective(cell: Cell) -> dict[str, Any]:
     """The ExtendedValue after computing; formulas only pretend to be computed."""
-    value = cell.get("userEnteredValue", {})
+    value: dict[str, Any] = cell.get("userEnteredValue", {})
     return {"stringValue": as_text(cell)} if "formulaValue" in value else value
 
 
@@ -154,6 +156,8 @@ class Spreadsheet:
     id: str
     title: str = "Community links"
     tabs: list[Tab] = field(default_factory=lambda: [Tab(0, "Sheet1")])
+    _touched: set[int] = field(default_factory=set)
+    """The tabs that the batch under way works on copies of."""
 
     def tab(self, title: str) -> Tab:
         """The tab with this title."""
@@ -168,9 +172,8 @@ class Spreadsheet:
         """Carry out the requests in order: all of them, or none."""
         if not requests:
             raise RefusedError("Must specify at least one request.")
-        # Cells are replaced, never changed in place: copies of the rows are enough.
-        trial = [replace(tab, rows=[row[:] for row in tab.rows]) for tab in self.tabs]
-        before, self.tabs = self.tabs, trial
+        before, self.tabs = self.tabs, self.tabs[:]
+        self._touched.clear()
         replies = []
         try:
             for at, request in enumerate(requests):
@@ -192,9 +195,13 @@ class Spreadsheet:
         return replies
 
     def _by_id(self, sheet_id: int) -> Tab:
-        for tab in self.tabs:
+        """The tab that a request names, from its first request on a copy: a batch that is refused changed nothing."""
+        for index, tab in enumerate(self.tabs):
             if tab.id == sheet_id:
-                return tab
+                if sheet_id not in self._touched:
+                    self._touched.add(sheet_id)
+                    self.tabs[index] = replace(tab, rows=[row[:] for row in tab.rows])
+                return self.tabs[index]
         raise RefusedError(f"No grid with id: {sheet_id}")
 
     def _add_sheet(self, body: dict[str, Any]) -> dict[str, Any]:
@@ -266,7 +273,7 @@ class Spreadsheet:
         if to_top + bottom - top > target_tab.row_count or to_left + right - left > target_tab.column_count:
             raise RefusedError("The paste would go past the grid.")
         block = [
-            [copy.deepcopy(row[c]) if c < len(row) else None for c in range(left, right)]
+            [row[c] if c < len(row) else None for c in range(left, right)]
             for row in (source_tab.rows[r] if r < len(source_tab.rows) else [] for r in range(top, bottom))
         ]
         for row_offset, cells in enumerate(block):
@@ -329,7 +336,7 @@ def _checked(cell: Cell) -> Cell:
         raise RefusedError("oneof field 'value' is already set.")
     if len(str(value.get("stringValue", "")).encode("utf-16-le")) // 2 > TEXT_LIMIT:
         raise RefusedError("Your input contains more than the maximum of 50000 characters in a single cell.")
-    return copy.deepcopy(cell)
+    return cell
 
 
 def _without(cell: Cell | None, fields: str) -> Cell | None:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from tests.services.server import Answer, Call, Service
-from tests.services.sheets_model import RefusedError, Spreadsheet, Tab, as_text, column_index, effective, entered
+from tests.services.sheets_model import Cell, RefusedError, Spreadsheet, Tab, as_text, column_index, effective, entered
 
 _RANGE = re.compile(
     r"(?:(?P<tab>'(?:[^']|'')+'|[^!']+)!)?(?:(?P<c1>[A-Za-z]*)(?P<r1>\d*)(?::(?P<c2>[A-Za-z]*)(?P<r2>\d*))?)?"
@@ -123,7 +123,7 @@ class SheetsServer(Service):
                 return Answer(200, {"valueRanges": [self._values(book, r) for r in call.query.get("ranges", [])]})
             if values:
                 return self._one_range(book, values, call)
-            return Answer(200, self._spreadsheet(book, call.query.get("ranges"), call.one("fields")))
+            return Answer(200, self._spreadsheet(book, call.query.get("ranges"), mask_of(call.one("fields"))))
         except RefusedError as error:
             return self.error(400, str(error))
 
@@ -166,36 +166,38 @@ class SheetsServer(Service):
             raise RefusedError("Invalid JSON payload received.")
         replies = book.batch_update(body.get("requests", []))
         answer: dict[str, Any] = {"spreadsheetId": book.id, "replies": replies}
+        fields = mask_of(call.one("fields"))
         if body.get("includeSpreadsheetInResponse"):
             # A field mask says by itself whether cells are wanted.
-            cells = body.get("responseIncludeGridData") or call.one("fields")
-            mask = "" if cells else "sheets(properties)"
-            answer["updatedSpreadsheet"] = self._spreadsheet(book, body.get("responseRanges"), mask)
-        fields = call.one("fields")
-        return Answer(200, masked(answer, mask_of(fields)) if fields else answer)
+            cells = body.get("responseIncludeGridData") or fields
+            mask = below(fields, "updatedSpreadsheet") if cells else mask_of("sheets(properties)")
+            if mask is not None:
+                answer["updatedSpreadsheet"] = self._spreadsheet(book, body.get("responseRanges"), mask)
+        return Answer(200, masked(answer, _but(fields, "updatedSpreadsheet")))
 
-    def _spreadsheet(self, book: Spreadsheet, ranges: list[str] | None, fields: str) -> dict[str, Any]:
+    def _spreadsheet(self, book: Spreadsheet, ranges: list[str] | None, mask: Mask) -> dict[str, Any]:
+        """What the mask names of a spreadsheet. Of its many cells nothing else is built."""
         blocks: dict[int, list[tuple[int, int, int, int]]] = {}
         for text in ranges or []:
             tab, *bounds = self._area(book, text)
             blocks.setdefault(tab.id, []).append((bounds[0], bounds[1], bounds[2], bounds[3]))
+        has_data, cells = below(mask, "sheets", "data") is not None, below(mask, *_CELLS)
         sheets = []
         for index, tab in enumerate(book.tabs):
             if ranges and tab.id not in blocks:
                 continue
-            areas = blocks.get(tab.id, [(0, tab.row_count, 0, tab.column_count)])
-            sheets.append({"properties": tab.properties(index), "data": [self._grid(tab, *area) for area in areas]})
+            areas = blocks.get(tab.id, [(0, tab.row_count, 0, tab.column_count)]) if has_data else []
+            data = [self._grid(tab, cells, *area) for area in areas]
+            sheets.append({"properties": tab.properties(index), "data": data})
         whole = {"spreadsheetId": book.id, "properties": {"title": book.title}, "sheets": sheets}
-        return masked(whole, mask_of(fields)) if fields else whole
+        return dict(masked(whole, _but(mask, *_CELLS)))
 
-    def _grid(self, tab: Tab, top: int, bottom: int, left: int, right: int) -> dict[str, Any]:
+    def _grid(self, tab: Tab, mask: Mask | None, top: int, bottom: int, left: int, right: int) -> dict[str, Any]:
         rows = []
         for row in tab.rows[top:bottom]:
-            cells = [
-                {**cell, "effectiveValue": effective(cell), "formattedValue": as_text(cell)} if cell else {}
-                for cell in row[left:right]
-            ]
-            rows.append({"values": cells} if any(cells) else {})
+            cells = row[left:right]
+            has_some = mask is not None and any(cells)
+            rows.append({"values": [_shown(cell, mask or {}) if cell else {} for cell in cells]} if has_some else {})
         data = {"rowData": rows, **({"startRow": top} if top else {}), **({"startColumn": left} if left else {})}
         return data if rows else {}
 
@@ -268,6 +270,14 @@ def _guess_table_end(tab: Tab) -> tuple[int, int]:
 
 
 Mask = dict[str, Any]
+_CELLS = ("sheets", "data", "rowData", "values")
+
+
+def _shown(cell: Cell, mask: Mask) -> dict[str, Any]:
+    """What a mask names of a cell."""
+    if mask == {"effectiveValue": {}}:  # what is asked for most
+        return {"effectiveValue": effective(cell)}
+    return dict(masked({**cell, "effectiveValue": effective(cell), "formattedValue": as_text(cell)}, mask))
 
 
 def mask_of(text: str) -> Mask:
@@ -305,3 +315,21 @@ def masked(value: Any, mask: Mask) -> Any:
     if isinstance(value, dict):
         return {key: masked(value[key], below) for key, below in mask.items() if key in value}
     return value
+
+
+def below(mask: Mask, *names: str) -> Mask | None:
+    """What a mask names of a member of a member: an empty mask takes all of it; None if it is not named."""
+    for name in names:
+        if not mask or "*" in mask:
+            return {}
+        if name not in mask:
+            return None
+        mask = mask[name]
+    return mask
+
+
+def _but(mask: Mask, name: str, *names: str) -> Mask:
+    """The mask, with all of one member: for what is masked already."""
+    if not mask or "*" in mask or name not in mask:
+        return mask
+    return mask | {name: _but(mask[name], *names) if names else {}}
