@@ -6,6 +6,7 @@ A sentence rests on a post if
 - every name in it (a capitalised word that does not begin the sentence, a word with a capital or a digit inside)
   stands in the post;
 - it says "not" where the post's nearest sentence does, and only there;
+- it praises nothing that the post does not;
 - what is certain in it ("will", "has launched") is not merely possible in the post ("could", "proposes");
 - at least `ENOUGH` of its words of content stand in the post.
 
@@ -34,6 +35,12 @@ _MAYBE = frozenset(
     "could may might would should proposes proposed proposal propose proposing considers considering considered plans"
     " plan planned planning aims hopes expects expected rumored rumoured rumor reportedly alleged allegedly if"
     " testnet devnet potential potentially possibly vote voting votes draft".split()
+)
+_PRAISE = frozenset(
+    "best superb leading leader revolutionary flawless impressive remarkable incredible amazing attractive undervalued"
+    " cheap upside bullish exciting strongest safest smartest outstanding unmatched unrivaled unrivalled brilliant"
+    " excellent promising powerful groundbreaking stunning finest elegant compelling opportunity worth poised dominant"
+    " pioneering unstoppable exceptional ideal perfect superior visionary legendary must".split()
 )
 _SUFFIXES = ("'s", "ing", "ies", "ied", "es", "ed", "ly", "s", "e", "y")
 
@@ -133,6 +140,9 @@ def why_not(sentence: str, text: str, projects: Collection[Project], language: L
     invented = lexicon.names(sentence) - lexicon.names(text) - {p.name for p in projects}
     if invented:
         return f"the project {sorted(invented)[0]} does not stand in the post"
+    praise = _PRAISE.intersection(words_of(sentence)).difference(words_of(text))
+    if praise:
+        return f"the post does not say {sorted(praise)[0]!r}"
     near = nearest(sentence, text, language)
     if _negated(sentence, language) != _negated(near, language):
         return "one of them says not, and the other does not"

@@ -46,20 +46,21 @@ from blocks.sqlite_ledger import SqliteLedger
 from blocks.text import MAX_TEXT, clean, one_line
 from tasks.analyze import Analyzed, analyze_batch, in_lines, ready
 from tasks.dedupe import compare
-from tasks.digest import problems
-from tasks.draft import Drafted, write
+from tasks.draft import Drafted
 from tasks.fetch import Fetched, collect, sound
+from tasks.final_look import problems
 from tasks.links import posts_in
 from tasks.report import Day, render
 from tasks.report import write as report_of
 from tasks.selection import passed_over
-from tasks.sentence import PLAIN_TEXT, fit_to_print, printable
+from tasks.sentence import PLAIN_TEXT, best_sentence, fit_to_print
 from tests import exports
 from tests.services.discord_server import DiscordServer
 from tests.services.gemini_server import KEY, GeminiServer
 from tests.services.gemini_server import text as gemini_text
 from tests.services.server import Service, answers
 from tests.services.sheets_server import SheetsServer
+from tests.test_digest import EN, write
 from tests.test_gemini import NEWS
 from tests.test_sqlite_ledger import AT, crypto, draft_of, post
 
@@ -330,7 +331,9 @@ SENTENCES = st.lists(TEXT | st.sampled_from(["the", "of", "in", "is", "Chainlink
 @example(summary="ǰa is now in the Chainlink of it", text="")
 @holds(120)
 def test_what_may_be_printed_is_plain_whatever_was_written(summary: str, text: str) -> None:
-    for said in (fit_to_print(summary), printable(clean(summary), clean(text), Project("Chainlink"))):
+    told = Entry(post(1, clean(text)), PostStatus.ANALYZED, Analysis("1", True, (Project("Chainlink"),), "", summary))
+    best = best_sentence(told, Project("Chainlink"), clean(summary), EN)
+    for said in (fit_to_print(summary, EN), best.text):
         assert PLAIN_TEXT.fullmatch(said)
         assert not said or problems(f"• {said}") in ([], ["it is too long, empty, or holds characters that X refuses"])
 
@@ -346,7 +349,7 @@ def test_long_text_is_looked_through_in_time(piece: str) -> None:
     good = Entry(post(2, NEWS), PostStatus.ANALYZED, replace(said, post_id="1002", projects=(Project("Chainlink"),)))
     draft, _ = write([Entry(found, PostStatus.ANALYZED, said), good], NOW.date())
     assert draft
-    gemini_answers.read([f"```{long}", long], [found])
+    gemini_answers.read([f"```{long}", long], [found], "gemini")
     assert time.process_time() - began < 3
 
 
@@ -521,7 +524,7 @@ def is_the_good_one(analysis: Analysis) -> bool:
 def test_a_good_analysis_is_believed_whatever_stands_around_it(above: list[Any], below: list[Any], fence: str) -> None:
     asked = [post(1), post(2, f"{NEWS} today"), post(5, NEWS)]
     answer = fence.replace("{}", json.dumps({"analyses": [*above, SOUND, *below]}))
-    held, wrong = gemini_answers.read([answer], asked)
+    held, wrong = gemini_answers.read([answer], asked, "gemini")
     assert any(map(is_the_good_one, held)) or "twice" in wrong["1005"]
     assert sorted([a.post_id for a in held] + [*wrong]) == ["1001", "1002", "1005"]
     assert all(map(is_line, wrong.values()))
@@ -532,7 +535,7 @@ def test_a_good_analysis_is_believed_whatever_stands_around_it(above: list[Any],
 @holds(80)
 def test_an_answer_that_is_none_gives_a_reason_for_each_post(parts: list[str], cut: int) -> None:
     for said in (parts, [json.dumps({"analyses": [SOUND]})[:cut]]):
-        held, wrong = gemini_answers.read(said, [post(5, NEWS)])
+        held, wrong = gemini_answers.read(said, [post(5, NEWS)], "gemini")
         assert [a.post_id for a in held] + [*wrong] == ["1005"]
         assert all(map(is_line, wrong.values()))
 
