@@ -117,6 +117,35 @@ def nearest(sentence: str, text: str, language: Language) -> str:
     return max(_clauses(text), key=lambda clause: len(words & _content(clause, language)))
 
 
+def _strange_figure(sentence: str, text: str) -> str:
+    there = _expanded(_figures(text))
+    strange = sorted(figure for figure in _figures(sentence) if _expanded({figure}).isdisjoint(there))
+    return f"the figure {strange[0]} does not stand in the post" if strange else ""
+
+
+def _strange_name(sentence: str, text: str, known: str, projects: Collection[Project]) -> str:
+    there = {stem(token) for token in words_of(known)} | {token.lower() for token in _TOKEN.findall(known)}
+    for name in _names(sentence):
+        parts = [stem(part) for part in words_of(name)]
+        if name.lower() not in there and not all(part in there for part in parts):
+            return f"the name {name} does not stand in the post"
+    invented = lexicon.names(sentence) - lexicon.names(text) - {project.name for project in projects}
+    return f"the project {sorted(invented)[0]} does not stand in the post" if invented else ""
+
+
+def _strange_turn(sentence: str, text: str, near: str, language: Language) -> str:
+    """Whether a sentence praises, denies or is sure where the post does not, is not."""
+    words = words_of(sentence)
+    praise = _PRAISE.intersection(words).difference(words_of(text))
+    if praise:
+        return f"the post does not say {sorted(praise)[0]!r}"
+    if _negated(sentence, language) != _negated(near, language):
+        return "one of them says not, and the other does not"
+    if _MAYBE.isdisjoint(words) and not _MAYBE.isdisjoint(words_of(near)):
+        return "what is only possible in the post is told as certain"
+    return ""
+
+
 def why_not(sentence: str, text: str, projects: Collection[Project], language: Language) -> str:
     """Why a sentence does not rest on a text, in a few words; empty if it does.
 
@@ -126,27 +155,14 @@ def why_not(sentence: str, text: str, projects: Collection[Project], language: L
         projects: those that the post names, by whatever ticker or alias: their names count as standing there.
         language: the digest's.
     """
-    strange = _figures(sentence) - _expanded(_figures(text))
-    if strange and not _expanded(strange) <= _expanded(_figures(text)) | {""}:
-        strange = {f for f in strange if not _expanded({f}) & _expanded(_figures(text))}
-    if strange:
-        return f"the figure {sorted(strange)[0]} does not stand in the post"
     known = " ".join([text, *(p.name for p in projects), *(p.ticker for p in projects)])
-    there = {stem(token) for token in words_of(known)} | {t.lower() for t in _TOKEN.findall(known)}
-    for name in _names(sentence):
-        parts = [stem(part) for part in words_of(name)]
-        if name.lower() not in there and not all(part in there for part in parts):
-            return f"the name {name} does not stand in the post"
-    invented = lexicon.names(sentence) - lexicon.names(text) - {p.name for p in projects}
-    if invented:
-        return f"the project {sorted(invented)[0]} does not stand in the post"
-    praise = _PRAISE.intersection(words_of(sentence)).difference(words_of(text))
-    if praise:
-        return f"the post does not say {sorted(praise)[0]!r}"
     near = nearest(sentence, text, language)
-    if _negated(sentence, language) != _negated(near, language):
-        return "one of them says not, and the other does not"
-    if _MAYBE.isdisjoint(words_of(sentence)) and not _MAYBE.isdisjoint(words_of(near)):
-        return "what is only possible in the post is told as certain"
+    problem = (
+        _strange_figure(sentence, text)
+        or _strange_name(sentence, text, known, projects)
+        or _strange_turn(sentence, text, near, language)
+    )
+    if problem:
+        return problem
     share = overlap(sentence, known, language)
     return "" if share >= ENOUGH else f"it shares {share:.0%} of its words with the post"
