@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from blocks import lexicon
 from blocks.records import Post
 
 DATA = Path(__file__).parent.parent / "tests" / "data"
+_NOUN = re.compile(r" (?:protocol|finance|network|dao|labs|chain|wallet)$")
 ORDINARY = {"dev": ["ordinary-posts.txt"], "held-out": ["ordinary-messages.txt", "ordinary-reviews.txt"]}
 
 
@@ -63,13 +65,13 @@ def _canonical() -> dict[str, str]:
         meant.setdefault(row["name"].lower(), row["name"].lower())
     for row in rows:
         for other in filter(None, [*row["aliases"].split("|"), row["ticker"]]):
-            meant.setdefault(other.lower(), row["name"].lower())
+            meant.setdefault(other.removeprefix("=").lower(), row["name"].lower())
     return meant
 
 
 def canonical(name: str) -> str:
-    """The one spelling by which names are compared."""
-    return _canonical().get(name.lower(), name.lower())
+    """The one spelling by which names are compared; for one that the lexicon lacks, without "Network" and the like."""
+    return _canonical().get(name.lower()) or _NOUN.sub("", name.lower()) or name.lower()
 
 
 def labelled() -> list[Labelled]:
