@@ -5,11 +5,16 @@ The words are data: `data/projects.csv` (names, tickers, which of them are ordin
 
 Precision comes first. A project counts as named by
 - its cashtag ("$NEAR"), unless that is a stock's ticker too;
-- a name that nobody uses for anything else ("Chainlink", "NEAR Protocol"), in any case;
+- a name that nobody uses for anything else ("Chainlink", "NEAR Protocol"), in any case, or only as the project
+  writes it ("Aave");
 - a name that is an ordinary word too ("Base", "Render"): only written as the project writes it, and only
   where other words of the post belong to crypto, or the project's bare ticker stands there too ("Optimism
   … 30M OP");
-- a cashtag that the lexicon does not know: only where other words belong to crypto, and not to stocks.
+- its ticker without the dollar sign, in capitals: only where other words belong to crypto; one that is a word
+  or a stock's only behind a figure ("30M OP");
+- a cashtag that the lexicon does not know: only where other words belong to crypto, and not to stocks;
+- a name that it does not know, if it is coined as projects coin theirs ("TamaSwap", "Purse.io", "Chaos Labs"):
+  only where other words belong to crypto.
 """
 
 from __future__ import annotations
@@ -37,22 +42,58 @@ _NOT_WORDS = re.compile(r"https?://\S+|(?<!\w)@\w+", re.IGNORECASE)
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+(?=[\"'“$#]?[A-Z0-9])|\n+")
 _FIGURE = re.compile(r"[$€£]\s?\d|\d\s?%|\b\d+(?:[.,]\d+)?\s?(?:[kKmMbB]\b|million|billion)")
 _POSSESSIVE = re.compile(r"['’]s$")
+_CAMEL = re.compile(r"[A-Z][a-z0-9]+(?:[A-Z]+[a-z0-9]+)+|[A-Z][a-z]{3,}[A-Z]{1,4}")
+_DOMAIN = re.compile(r"[A-Z0-9][A-Za-z0-9]*\.(?:cash|fi|finance|xyz|io|eth|money|markets|exchange|trade|wtf|FI|IO)")
+_KIND = (
+    r"(?:block|side|app)?chain|protocol|rollup|[Ll]ayer[ -][12]|L[12]|DEX|exchange|wallet|stablecoin|memecoin|token"
+    r"|cryptocurrency|crypto\w+|bridge|oracle|marketplace|DAO"
+)
+_PROPER = r"[A-Z][\w]*(?:\.\w+)?(?: [A-Z]\w*)?"
+_EXPLAINED = re.compile(
+    rf"(?:^|[.!?:]\s+)(?P<subject>{_PROPER})(?: \([^)]*\))?(?:,| (?:is|was)) (?:an?|the) [^.!?]{{0,60}}?\b(?:{_KIND})\b"
+    rf"|\b(?:DEX|exchange|bridge|wallet|stablecoin|memecoin|rollup|protocol) (?P<named>{_PROPER})",
+    re.MULTILINE,
+)
+_LOSS = re.compile(
+    r"\$\d[\d.,]*\s?(?:[kKmMbB]\b|million|billion)?\+? (?:exploit|hack|rug)\b"
+    r"|\b(?:exploited|drained|hacked) (?:for|of) (?:over |about |around |~)?\$\d",
+)
+_STANDARD = re.compile(r"(?:BIP|EIP|ERC|BEP|SLIP|BOLT)-?\d+")
+_NO_NAMES = set(
+    "a an the this that these those it its he she we you they i there here what who which how why when where our my "
+    "your his her their one each every some any all no not as in on at by for from with and or but if so then now "
+    "today yesterday tomorrow monday tuesday wednesday thursday friday saturday sunday new another us".split()
+)
+_NOUNS = {"protocol", "finance", "network", "dao", "labs", "chain", "wallet"}
 
 
 @dataclass(frozen=True, slots=True)
 class _Name:
-    """One way to write a project: `plain` if it is an ordinary word too, then in this spelling only."""
+    """One way to write a project: `plain` if it needs other evidence, `exact` if it counts in this spelling only."""
 
     project: Project
     category: str
     spelling: str
     plain: bool
+    exact: bool
+    coined: bool = False
+    doubtful: bool = False
+
+    @property
+    def bare(self) -> bool:
+        """Whether this is but the ticker."""
+        return self.spelling == self.project.ticker
+
+    def fits(self, written: str) -> bool:
+        """Whether the words as they stand may be this name."""
+        return not self.exact or " ".join(_tokens(self.spelling)) == written
 
 
 @dataclass(frozen=True, slots=True)
 class _Lexicon:
     names: dict[tuple[str, ...], list[_Name]] = field(default_factory=dict)
     tickers: dict[str, _Name] = field(default_factory=dict)
+    bare: dict[str, _Name] = field(default_factory=dict)
     context: dict[tuple[str, ...], str] = field(default_factory=dict)
     stocks: set[str] = field(default_factory=set)
     longest: int = 5
@@ -76,13 +117,19 @@ def _lexicon() -> _Lexicon:
     lexicon = _Lexicon()
     for row in _rows("projects.csv"):
         project = Project(row["name"], row["ticker"])
-        for spelling in [row["name"], *filter(None, row["aliases"].split("|"))]:
-            plain = row["plain_word"] == "1" and spelling == row["name"]
-            name = _Name(project, row["category"], spelling, plain)
-            lexicon.names.setdefault(_key(spelling), []).append(name)
-        if row["ticker"]:
-            by_ticker = _Name(project, row["category"], row["ticker"], row["ticker_plain"] == "1")
-            lexicon.tickers.setdefault(row["ticker"].lower(), by_ticker)
+        mark = row["plain_word"]
+        spellings = [_Name(project, row["category"], row["name"], mark == "1", mark != "0")]
+        for kind, plain in (("aliases", False), ("short", True)):
+            for other in filter(None, row[kind].split("|")):
+                exact = plain or other.startswith("=")
+                spellings.append(_Name(project, row["category"], other.removeprefix("="), plain, exact))
+        for name in spellings:
+            lexicon.names.setdefault(_key(name.spelling), []).append(name)
+        if ticker := row["ticker"]:
+            sure = _Name(project, row["category"], ticker, row["ticker_plain"] == "1", False)
+            lexicon.tickers.setdefault(ticker.lower(), sure)
+            doubtful = row["ticker_plain"] != "0"
+            lexicon.bare.setdefault(ticker, _Name(project, row["category"], ticker, True, True, doubtful=doubtful))
     for row in _rows("context.csv"):
         if row["kind"] == "stock":
             lexicon.stocks.add(row["term"].removeprefix("$"))
@@ -107,16 +154,19 @@ class _Reading:
 
     @property
     def context(self) -> int:
-        certain = len({name.project.name for name in self.certain})
-        return 2 * self.kinds["strong"] + min(self.kinds["medium"], 3) + certain
+        certain = {name.project.name for name in self.certain}
+        others = {name.project.name for name in self.read if name.plain and not name.doubtful} - certain
+        company = any(name.bare for name in self.read if name.project.name in others) or len(others) > 1
+        return 2 * self.kinds["strong"] + min(self.kinds["medium"], 3) + len(certain) + company
 
     def named(self) -> list[_Name]:
         """The names that count, each project once, in the order in which they stand."""
         beyond_doubt = self.kinds["strong"] or self.certain
         enough = bool(beyond_doubt) and self.context >= ENOUGH_CONTEXT
-        counted = [n for n in self.read if not n.plain or enough or n.project.ticker in self.capitals]
+        with_ticker = [n for n in self.read if not n.bare and n.project.ticker in self.capitals]
+        counted = [n for n in self.read if not n.plain or enough or (n in with_ticker and not n.coined)]
         if enough and self.kinds["strong"]:
-            counted += [_Name(Project(t, t), "Token", t, True) for t in self.unknown_tickers]
+            counted += [_Name(Project(t, t), "Token", t, True, True) for t in self.unknown_tickers]
         unique: dict[str, _Name] = {}
         for name in counted:
             unique.setdefault(name.project.name, name)
@@ -137,11 +187,62 @@ def _cashtag(token: str, reading: _Reading) -> None:
         reading.unknown_tickers.append(ticker)
 
 
+def _bare_ticker(tokens: list[str], at: int) -> list[_Name]:
+    """The project whose ticker a word in capitals is; one that means something else too needs a figure before it."""
+    name = _lexicon().bare.get(tokens[at])
+    if not name:
+        return []
+    before = tokens[max(0, at - 2) : at]
+    if before[-1:] == ["of"]:
+        before.pop()
+    behind_a_figure = bool(before) and before[-1][0].isdigit()
+    among_others = any(token in _lexicon().bare for token in [*before[-1:], *tokens[at + 1 : at + 2]])
+    return [name] if behind_a_figure or among_others or (len(tokens[at]) > 2 and not name.doubtful) else []
+
+
+def _explained(text: str) -> set[str]:
+    """The names of which a text says that they are a chain, an exchange, a wallet, whatever they look like."""
+    found = (match["subject"] or match["named"] for match in _EXPLAINED.finditer(text))
+    return {" ".join(_tokens(name)) for name in found if name.split()[0].lower() not in _NO_NAMES}
+
+
+def _coined(tokens: list[str], at: int, explained: set[str]) -> tuple[list[_Name], int]:
+    """A name that the lexicon does not know, coined as projects coin theirs, and of how many words it is."""
+    lexicon, token = _lexicon(), tokens[at]
+    noun = tokens[at + 1] if at + 1 < len(tokens) else ""
+    title = sum(word[0].isupper() for word in tokens) > 0.7 * len(tokens) > 4
+    two = f"{token} {noun}"
+    if (token.lower(),) in lexicon.context:
+        return [], 1
+    if two in explained and (noun.lower(),) not in lexicon.context:
+        found, step = two, 2
+    elif token[0].isupper() and noun[:1].isupper() and noun.lower() in _NOUNS and not title:
+        found, step = two, 2
+    elif _CAMEL.fullmatch(token) or _DOMAIN.fullmatch(token) or token in explained:
+        found, step = token, 1
+    else:
+        return [], 1
+    return [_Name(Project(found, ""), "Other", found, True, True, True)], step
+
+
+def _one(tokens: list[str], lower: list[str], at: int, length: int) -> tuple[list[_Name], str | None]:
+    """What some words are: the name that they write, if any, and the kind of term."""
+    lexicon = _lexicon()
+    key, written = tuple(lower[at : at + length]), " ".join(tokens[at : at + length])
+    names = [name for name in lexicon.names.get(key, []) if name.fits(written)]
+    sure = [name for name in names if not name.plain]
+    kind = "strong" if _STANDARD.fullmatch(written) else lexicon.context.get(key)
+    return (sure or names)[:1], kind
+
+
 def _read(text: str) -> _Reading:
     lexicon, reading = _lexicon(), _Reading()
     tokens = _tokens(_NOT_WORDS.sub(" ", text))
     lower = [token.lower() for token in tokens]
     reading.capitals = {token for token in tokens if token.isupper()}
+    explained = _explained(text)
+    reading.kinds["strong"] += bool(_LOSS.search(text))
+    shouted = 2 * sum(token.isupper() for token in tokens if len(token) > 1) > len(tokens)
     at = 0
     while at < len(tokens):
         if tokens[at].startswith("$"):
@@ -150,20 +251,27 @@ def _read(text: str) -> _Reading:
             continue
         step = 1
         for length in range(min(lexicon.longest, len(tokens) - at), 0, -1):
-            key = tuple(lower[at : at + length])
-            names = lexicon.names.get(key, [])
-            written = " ".join(tokens[at : at + length])
-            sure = [name for name in names if not name.plain]
-            fits = [name for name in names if name.plain and " ".join(_tokens(name.spelling)) == written]
-            kind = lexicon.context.get(key)
-            if sure or fits or kind:
-                reading.read += (sure or fits)[:1]
-                if kind and not sure:
+            found, kind = _one(tokens, lower, at, length)
+            if found or kind:
+                reading.read += found
+                if kind and not (found and not found[0].plain):
                     reading.kinds[kind] += 1
                     if kind in ("strong", "medium"):
-                        reading.terms.append(" ".join(key))
+                        reading.terms.append(" ".join(lower[at : at + length]))
                 step = length
                 break
+        else:
+            parts = tokens[at].split("-")
+            ticker = [] if shouted else _bare_ticker(tokens, at)
+            if ticker:
+                reading.read += ticker
+            elif len(parts) > 1:
+                found, kind = _one(parts, [parts[0].lower()], 0, 1)
+                reading.read += found
+                reading.kinds[kind or ""] += 1
+            else:
+                coined, step = _coined(tokens, at, explained)
+                reading.read += coined
         at += step
     return reading
 
