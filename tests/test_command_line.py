@@ -88,7 +88,7 @@ def test_setup_test_and_manual(terminal: Terminal) -> None:
     assert manual.returncode == 0, manual.stderr
     assert "Overall Status: ✅ SUCCESS" in manual.stderr
     (digest,) = (terminal.folder / "out").iterdir()
-    assert "Chainlink CCIP is now live" in digest.read_text()
+    assert "CCIP is now live" in digest.read_text()
     again = terminal.run("--manual")
     assert again.returncode == 0
     assert "Uploaded 0 new posts" in again.stderr
