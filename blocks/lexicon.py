@@ -214,9 +214,9 @@ def _coined(tokens: list[str], at: int, explained: set[str]) -> tuple[list[_Name
     two = f"{token} {noun}"
     if (token.lower(),) in lexicon.context:
         return [], 1
-    if two in explained and (noun.lower(),) not in lexicon.context:
-        found, step = two, 2
-    elif token[0].isupper() and noun[:1].isupper() and noun.lower() in _NOUNS and not title:
+    if (two in explained and (noun.lower(),) not in lexicon.context) or (
+        token[0].isupper() and noun[:1].isupper() and noun.lower() in _NOUNS and not title
+    ):
         found, step = two, 2
     elif _CAMEL.fullmatch(token) or _DOMAIN.fullmatch(token) or token in explained:
         found, step = token, 1

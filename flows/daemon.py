@@ -11,7 +11,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, cast
 
 from prefect import serve as prefect_serve
-from prefect.schedules import Cron, Interval
+from prefect.schedules import Cron, Interval, Schedule
 
 from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings, PublishMode
 from flows.daily_pipeline import daily_pipeline
@@ -60,18 +60,31 @@ def serve(settings: PipelineSettings, api: str) -> None:
     again = f", again after {settings.schedule_again_after} minutes" if len(settings.crons) > 1 else ""
     when = f"daily at {settings.schedule_time} {settings.schedule_timezone}{again}"
     print(f"Next runs: {when}. Ctrl-C ends it.", flush=True)
-    schedules = [Cron(cron, timezone=settings.schedule_timezone) for cron in settings.crons]
-    deployments = [daily_pipeline.to_deployment(BLOCK_NAME, schedules=schedules)]
-    if settings.publish_mode is PublishMode.APPROVE:
-        print(f"What is approved goes out within {settings.approval_minutes} minutes.", flush=True)
-        often = Interval(timedelta(minutes=settings.approval_minutes))
-        deployments.append(publish_approved.to_deployment("publish-approved", schedules=[often]))
+    schedules: list[Schedule] = [Cron(cron, timezone=settings.schedule_timezone) for cron in settings.crons]
     try:
-        # One run of the day at a time is the ledger's matter: a second one ends as skipped.
-        prefect_serve(
-            *cast("list[RunnerDeployment]", deployments), pause_on_shutdown=False, limit=2, print_starting_message=False
-        )
+        if settings.publish_mode is PublishMode.APPROVE:
+            _serve_both(schedules, settings.approval_minutes)
+        else:
+            daily_pipeline.serve(
+                name=BLOCK_NAME,
+                schedules=schedules,
+                pause_on_shutdown=False,
+                limit=1,
+                print_starting_message=False,
+            )
     except BaseExceptionGroup as group:  # An impatient second Ctrl-C, in the middle of ending.
         if group.subgroup(KeyboardInterrupt) is None:
             raise
         raise KeyboardInterrupt from None
+
+
+def _serve_both(schedules: list[Schedule], minutes: int) -> None:
+    """Serve the day's run, and beside it the small flow that publishes what people approve."""
+    print(f"What is approved goes out within {minutes} minutes.", flush=True)
+    often = Interval(timedelta(minutes=minutes))
+    both = [
+        daily_pipeline.to_deployment(BLOCK_NAME, schedules=schedules),
+        publish_approved.to_deployment(publish_approved.name, schedules=[often]),
+    ]
+    # Two at a time: of two that want the ledger, one ends as skipped.
+    prefect_serve(*cast("list[RunnerDeployment]", both), pause_on_shutdown=False, limit=2, print_starting_message=False)
