@@ -12,10 +12,12 @@ from datetime import date, datetime, timedelta
 
 from blocks import columns
 from blocks.ledger import readable
-from blocks.records import PostStatus, RunReport
+from blocks.records import DraftStatus, PostStatus, RunReport, Style
 from scripts.year_world import Messages, Team
 from tasks.draft import write as draft_of
+from tasks.recipe import Recipe
 from tasks.report import Day
+from tasks.selection import WEEK, counted, told
 from tests.services.everything import Everything
 from tests.services.sheets_model import as_text
 
@@ -145,5 +147,10 @@ class Conditions:
             return False, "messages were not read"
         if any(e.status is PostStatus.NEW and e.post.text for e in entries):
             return False, "posts were not analysed"
-        made, _ = draft_of([e for e in entries if e.status is PostStatus.ANALYZED], day)
+        ready = [e for e in entries if e.status is PostStatus.ANALYZED]
+        drafts = readable(
+            [row for row in self.services.book.rows("Drafts") if row.get("Draft ID")], columns.draft_of_row
+        )
+        week = told(d for d in drafts if d.status is not DraftStatus.REJECTED and day - WEEK < d.day < day)
+        made, _ = draft_of(ready, day, Recipe(moment, Style(), counted(ready), week))
         return made is None, "no digest was drafted"
