@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, Literal
+from typing import Any
 
 from pydantic import ConfigDict, Field, HttpUrl, PrivateAttr, SecretStr
 
@@ -128,7 +128,8 @@ class GeminiAnalyst(Analyst):
         # Nothing can be said of a post without text, and to ask would cost.
         silent = [Analysis(post.id, is_crypto=False, analyst=self.model) for post in unique.values() if not post.text]
         told = [post for post in unique.values() if post.text]
-        run = _Run(self, told, self._prompt(self.language))
+        name: Name = "analysis-keywords" if self.mode == "keywords" else "analysis-summary"
+        run = _Run(self, told, prompt(name, self.prompts, self.language, self.voice))
         if told:
             run.go()
         return Answers((*silent, *run.analyses), run.unanalyzed, run.tokens_in, run.tokens_out, run.cost)
@@ -142,8 +143,7 @@ class GeminiAnalyst(Analyst):
         """
         if self.mode == "keywords" or not told:
             return Written()
-        prompt = self._prompt(language, "digest")
-        run = _Run(self, [], prompt)
+        run = _Run(self, [], prompt("digest", self.prompts, language, self.voice))
         outcome = run.ask(self._connect(), gemini_answers.told(told), gemini_answers.DIGEST_SCHEMA)
         if isinstance(outcome, CallError):
             raise _as_error(outcome)
@@ -151,13 +151,7 @@ class GeminiAnalyst(Analyst):
         found = gemini_answers.sentences(outcome.parts, {post.id for post, _ in told})
         if found is None or outcome.finish != "STOP":
             raise TransientError("Gemini wrote no draft in the form that was asked for.")
-        return Written(found, f"{self.model} {prompt.version}", run.tokens_in, run.tokens_out, run.cost)
-
-    def _prompt(self, language: str, name: Literal["analysis", "digest"] = "analysis") -> Prompt:
-        if name == "digest":
-            return prompt("digest", self.prompts, language, self.voice)
-        which: Name = "analysis-keywords" if self.mode == "keywords" else "analysis-summary"
-        return prompt(which, self.prompts, language, self.voice)
+        return Written(found, f"{self.model} {run.prompt.version}", run.tokens_in, run.tokens_out, run.cost)
 
     def warm_up(self) -> None:
         library(self.sdk)

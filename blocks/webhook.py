@@ -5,6 +5,7 @@ What is told holds text that strangers wrote. It is sent so that it mentions nob
 
 from __future__ import annotations
 
+import logging
 from urllib.parse import urlsplit
 
 from prefect.blocks.abstract import NotificationBlock
@@ -20,6 +21,9 @@ MAX_BODY = 1_900
 """Discord takes 2,000 characters in a message."""
 
 TIMEOUT = 15.0
+_TALKATIVE = ("httpx", "httpcore.connection", "httpcore.http11")
+"""Their lines hold the whole address, which is a secret here."""
+
 _BETWEEN = "\u200b"
 
 
@@ -64,6 +68,9 @@ def send(block: NotificationBlock, body: str, subject: str) -> None:
     """
     import httpx
 
+    for name in _TALKATIVE:
+        if logging.getLogger(name).getEffectiveLevel() < logging.WARNING:
+            logging.getLogger(name).setLevel(logging.WARNING)
     problem: PipelineError | None = None
     try:
         block.notify(body, subject)  # type: ignore[unused-coroutine]  # a coroutine for callers in an event loop only

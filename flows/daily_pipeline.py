@@ -8,7 +8,7 @@ caught up by the next run, and a run may start anywhere. Prefect orders, retries
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from socket import gethostname
 from tempfile import TemporaryDirectory
@@ -22,7 +22,7 @@ from prefect.states import Completed, Failed
 
 from blocks.loading import load, warm_up
 from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings, PublishMode
-from blocks.records import Draft, DraftStatus, Layout, Style
+from blocks.records import Draft, DraftStatus, Layout
 from flows.steps import Steps
 from tasks.analyze import analyze
 from tasks.archive import archive, done_statuses
@@ -41,41 +41,16 @@ EMBEDDED_ANALYST = f"lexicon-analyst/{BLOCK_NAME}"
 
 @dataclass(slots=True)
 class Plan:
-    """What a run works with: names of blocks and plain values, no secrets."""
+    """What a run works with: the settings, with what its parameters say instead, and no secrets."""
 
-    source: str
-    ledger: str
-    analyst: str
-    publisher: str
-    fetch_limit: int
-    lookback_days: float
-    publish_mode: PublishMode
-    style: Style
-    budget: float
-    alert_after: int
-    notify: str
+    settings: PipelineSettings
     day: date
     run: str
     """Who asks for the ledger, in words for people."""
 
-    @classmethod
-    def of(cls, settings: PipelineSettings, day: date, run: str) -> "Plan":
-        """What the settings say, for a day and a run."""
-        return cls(
-            source=settings.source,
-            ledger=settings.ledger,
-            analyst=settings.analyst,
-            publisher=settings.publisher,
-            fetch_limit=settings.fetch_limit,
-            lookback_days=settings.lookback_days,
-            publish_mode=settings.publish_mode,
-            style=settings.style,
-            budget=settings.daily_budget,
-            alert_after=settings.alert_after_days,
-            notify=settings.notify,
-            day=day,
-            run=run,
-        )
+    def instead(self, **given: Any) -> None:
+        """Take these fields instead of the settings', as far as they are not None."""
+        self.settings = self.settings.model_copy(update={k: v for k, v in given.items() if v is not None})
 
 
 def _run_name() -> str:
@@ -91,55 +66,58 @@ def _rehearsal(steps: Steps, plan: Plan, dry_run: bool) -> Iterator[None]:
         yield
         return
     with TemporaryDirectory(prefix="daily-pipeline-") as folder:
-        copy = steps.run(rehearse, plan.ledger, folder)
-        plan.ledger = copy or f"sqlite-ledger:{folder}/empty.sqlite3"
-        plan.publisher = f"outbox:{folder}/outbox" if plan.publisher else ""
+        copy = steps.run(rehearse, plan.settings.ledger, folder)
+        plan.instead(
+            ledger=copy or f"sqlite-ledger:{folder}/empty.sqlite3",
+            publisher=f"outbox:{folder}/outbox" if plan.settings.publisher else "",
+        )
         yield
 
 
 def through_the_day(steps: Steps, plan: Plan, day: Day) -> None:
     """The seven steps. Each may fail; what it did not do, the next run finds in the ledger."""
-    opened = steps.run(open_ledger, plan.ledger, plan.run)
+    use = plan.settings
+    opened = steps.run(open_ledger, use.ledger, plan.run)
     if opened is None:
         return
     if opened.held_by:
         day.held_by = opened.held_by
         return
 
-    day.fetched = steps.run(fetch, plan.source, opened.bookmarks, plan.fetch_limit, plan.lookback_days)
+    day.fetched = steps.run(fetch, use.source, opened.bookmarks, use.fetch_limit, use.lookback_days)
     if day.fetched:
-        day.fresh = steps.run(dedupe, plan.ledger, day.fetched.posts)
+        day.fresh = steps.run(dedupe, use.ledger, day.fetched.posts)
     else:
         steps.leave_out("nothing was fetched", "dedupe", "upload")
     if day.fetched and day.fresh:
-        day.uploaded = steps.run(upload, plan.ledger, day.fresh, day.fetched.bookmarks)
+        day.uploaded = steps.run(upload, use.ledger, day.fresh, day.fetched.bookmarks)
     else:
         steps.leave_out("the posts were not compared with the ledger; the next run reads them again", "upload")
 
-    if plan.analyst:
-        day.analyzed = steps.run(analyze, plan.ledger, plan.analyst)
-        writer = plan.analyst
-        if day.analyzed is None and plan.analyst != EMBEDDED_ANALYST:
+    if use.analyst:
+        day.analyzed = steps.run(analyze, use.ledger, use.analyst)
+        writer = use.analyst
+        if day.analyzed is None and use.analyst != EMBEDDED_ANALYST:
             writer = EMBEDDED_ANALYST
-            day.analyzed = steps.run(analyze, plan.ledger, EMBEDDED_ANALYST)
-        day.drafted = steps.run(draft, plan.ledger, writer, plan.day, plan.style)
+            day.analyzed = steps.run(analyze, use.ledger, EMBEDDED_ANALYST)
+        day.drafted = steps.run(draft, use.ledger, writer, plan.day, use.style)
     else:
         steps.leave_out("no analyst is set up", "analyze", "draft")
 
-    if plan.publisher:
-        terms = Terms(plan.publish_mode, plan.style, plan.budget, day.spent)
-        day.published = steps.run(publish, plan.ledger, plan.publisher, terms, plan.day)
+    if use.publisher:
+        terms = Terms(use.publish_mode, use.style, use.daily_budget, day.spent)
+        day.published = steps.run(publish, use.ledger, use.publisher, terms, plan.day)
     else:
         steps.leave_out("no publisher is set up", "publish")
 
-    done = done_statuses(has_analyst=bool(plan.analyst), has_publisher=bool(plan.publisher))
-    day.archived = steps.run(archive, plan.ledger, done)
+    done = done_statuses(has_analyst=bool(use.analyst), has_publisher=bool(use.publisher))
+    day.archived = steps.run(archive, use.ledger, done)
 
 
 def _to_approve(plan: Plan, day: Day) -> Draft | None:
     """The draft of today that waits for a person, in the mode `approve`."""
     made = day.drafted.draft if day.drafted else None
-    waits = made and made.status is DraftStatus.PROPOSED and plan.publish_mode is PublishMode.APPROVE
+    waits = made and made.status is DraftStatus.PROPOSED and plan.settings.publish_mode is PublishMode.APPROVE
     return made if waits else None
 
 
@@ -186,30 +164,37 @@ def daily_pipeline(
     began = time.monotonic()
     saved = load(PipelineSettings, settings)
     local_start = datetime.now(ZoneInfo(saved.schedule_timezone))
-    plan = Plan.of(saved, day or local_start.date(), f"{flow_run.name} ({str(flow_run.id)[:8]}) on {gethostname()}")
-    plan.source, plan.ledger = source or plan.source, ledger or plan.ledger
-    plan.analyst = plan.analyst if analyst is None else analyst
-    plan.publisher = plan.publisher if publisher is None else publisher
-    plan.fetch_limit = plan.fetch_limit if fetch_limit is None else fetch_limit
-    plan.lookback_days = plan.lookback_days if lookback_days is None else lookback_days
-    plan.publish_mode = publish_mode or plan.publish_mode
-    plan.style = replace(plan.style, layout=layout or plan.style.layout)
+    who = f"{flow_run.name} ({str(flow_run.id)[:8]}) on {gethostname()}"
+    plan = Plan(saved, day or local_start.date(), who)
+    plan.instead(
+        source=source or None,
+        ledger=ledger or None,
+        analyst=analyst,
+        publisher=publisher,
+        fetch_limit=fetch_limit,
+        lookback_days=lookback_days,
+        publish_mode=publish_mode,
+        layout=layout,
+    )
+    use = plan.settings
     result = Day(
         run_id=str(flow_run.id),
         started=local_start.astimezone(UTC),
         dry_run=dry_run,
-        publisher=plan.publisher,
-        alert_after=plan.alert_after if plan.publish_mode is not PublishMode.DRAFT else 0,
+        publisher=use.publisher,
+        alert_after=use.alert_after_days if use.publish_mode is not PublishMode.DRAFT else 0,
         day=plan.day,
     )
     steps = Steps(result)
-    warm_up(plan.ledger, plan.source, plan.analyst, plan.publisher)
-    with _rehearsal(steps, plan, dry_run), kept(plan.ledger):
+    warm_up(use.ledger, use.source, use.analyst, use.publisher)
+    with _rehearsal(steps, plan, dry_run), kept(plan.settings.ledger):
         through_the_day(steps, plan, result)
-        report = steps.run(write_report, plan.ledger, result, local_start, time.monotonic() - began)
-    if report and plan.notify and not dry_run and not result.held_by:
-        steps.run(tell, plan.notify, report, render(report, local_start), _to_approve(plan, result))
+        report = steps.run(write_report, plan.settings.ledger, result, local_start, time.monotonic() - began)
+    if report and use.notify and not dry_run and not result.held_by:
+        steps.run(tell, use.notify, report, render(report, local_start), _to_approve(plan, result))
     failed = report.failed_steps if report else [*result.failed]
+    if not failed and "tell" in result.failed:
+        return Failed(message=f"All steps done, but the team could not be told: {result.failed['tell']}")
     return _final_state(failed, result.held_by)
 
 

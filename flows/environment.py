@@ -261,36 +261,9 @@ def blocks_of(environment: Environment, name: str = BLOCK_NAME) -> list[Block]:
     def named(block: Block) -> str:
         return f"{type(block).get_block_type_slug()}/{name}"
 
-    source: Block = ExportSource(path=environment.DISCORD_EXPORT_PATH.absolute())
-    if environment.DISCORD_TOKEN.get_secret_value():
-        source = DiscordChannels(
-            token=environment.DISCORD_TOKEN,
-            channel_ids=environment.DISCORD_CHANNEL_ID,
-            api_url=environment.DISCORD_API_URL,
-        )
-    ledger: Block = SqliteLedger(path=environment.LEDGER_PATH.absolute())
-    if environment.GOOGLE_SHEETS_ID and environment.GOOGLE_SERVICE_ACCOUNT_FILE:
-        ledger = GoogleSheet(
-            spreadsheet_id=environment.GOOGLE_SHEETS_ID,
-            service_account_key=_account(environment.GOOGLE_SERVICE_ACCOUNT_FILE),
-            posts_tab=environment.GOOGLE_SHEET_NAME,
-            archive_tab=environment.ARCHIVE_SHEET_NAME,
-            api_url=environment.GOOGLE_SHEETS_API_URL,
-        )
+    source, ledger = _source(environment), _ledger(environment)
     # The lexicon takes over when Gemini is out of reach.
-    analysts: list[Block] = [LexiconAnalyst(mode=environment.ANALYSIS_MODE)]
-    if environment.GEMINI_API_KEY.get_secret_value():
-        gemini = GeminiAnalyst(
-            api_key=environment.GEMINI_API_KEY,
-            model=environment.GEMINI_MODEL,
-            api_url=environment.GEMINI_API_URL,
-            mode=environment.ANALYSIS_MODE,
-            language=languages()[environment.DIGEST_LANGUAGE].name,
-            voice=environment.DIGEST_VOICE,
-            prompts=environment.PROMPTS_PATH.absolute() if environment.PROMPTS_PATH else None,
-            max_cost=environment.DAILY_BUDGET,
-        )
-        analysts.append(gemini)
+    analysts = [LexiconAnalyst(mode=environment.ANALYSIS_MODE), *_gemini(environment)]
     publisher = _publisher(environment)
     notifier = webhook.block_for(environment.NOTIFY_WEBHOOK_URL)
     settings = PipelineSettings(
@@ -314,6 +287,45 @@ def blocks_of(environment: Environment, name: str = BLOCK_NAME) -> list[Block]:
         approval_minutes=environment.APPROVAL_MINUTES,
     )
     return [source, ledger, *analysts, *filter(None, (publisher, notifier)), settings]
+
+
+def _source(environment: Environment) -> Block:
+    if not environment.DISCORD_TOKEN.get_secret_value():
+        return ExportSource(path=environment.DISCORD_EXPORT_PATH.absolute())
+    return DiscordChannels(
+        token=environment.DISCORD_TOKEN,
+        channel_ids=environment.DISCORD_CHANNEL_ID,
+        api_url=environment.DISCORD_API_URL,
+    )
+
+
+def _ledger(environment: Environment) -> Block:
+    if not (environment.GOOGLE_SHEETS_ID and environment.GOOGLE_SERVICE_ACCOUNT_FILE):
+        return SqliteLedger(path=environment.LEDGER_PATH.absolute())
+    return GoogleSheet(
+        spreadsheet_id=environment.GOOGLE_SHEETS_ID,
+        service_account_key=_account(environment.GOOGLE_SERVICE_ACCOUNT_FILE),
+        posts_tab=environment.GOOGLE_SHEET_NAME,
+        archive_tab=environment.ARCHIVE_SHEET_NAME,
+        api_url=environment.GOOGLE_SHEETS_API_URL,
+    )
+
+
+def _gemini(environment: Environment) -> list[GeminiAnalyst]:
+    """Gemini, if there is a key for it."""
+    if not environment.GEMINI_API_KEY.get_secret_value():
+        return []
+    gemini = GeminiAnalyst(
+        api_key=environment.GEMINI_API_KEY,
+        model=environment.GEMINI_MODEL,
+        api_url=environment.GEMINI_API_URL,
+        mode=environment.ANALYSIS_MODE,
+        language=languages()[environment.DIGEST_LANGUAGE].name,
+        voice=environment.DIGEST_VOICE,
+        prompts=environment.PROMPTS_PATH.absolute() if environment.PROMPTS_PATH else None,
+        max_cost=environment.DAILY_BUDGET,
+    )
+    return [gemini]
 
 
 def _publisher(environment: Environment) -> Block | None:

@@ -43,8 +43,10 @@ def publish_approved(settings: str = f"pipeline-settings/{BLOCK_NAME}") -> State
         return _ended(day, "Nothing is approved.")
     with kept(saved.ledger):
         opened = steps.run(open_ledger, saved.ledger, f"publish-approved ({str(flow_run.id)[:8]}) on {gethostname()}")
-        if opened is None or opened.held_by:
-            return _ended(day, f"Another run has the ledger: {opened.held_by if opened else ''}.")
+        if opened is None:
+            return _ended(day, "")
+        if opened.held_by:
+            return Completed(name="Skipped", message=f"Another run has the ledger: {opened.held_by}.")
         terms = Terms(PublishMode.APPROVE, saved.style, saved.daily_budget)
         day.published = steps.run(publish, saved.ledger, saved.publisher, terms, now.date())
         report = steps.run(write_report, saved.ledger, day, now, time.monotonic() - began)

@@ -151,16 +151,16 @@ class Year:
         assert isinstance(settings, PipelineSettings)
         local = datetime.now(ZoneInfo(self.zone))
         run = f"{name} of seed {self.seed}"
-        plan = Plan.of(settings, local.date(), run)
-        day = Day(run_id=run, started=local.astimezone(UTC), publisher=plan.publisher, day=plan.day)
+        plan = Plan(settings, local.date(), run)
+        day = Day(run_id=run, started=local.astimezone(UTC), publisher=settings.publisher, day=plan.day)
         unexpected: list[str] = []
         steps = InProcess(day, self.weather, unexpected)
         report = None
         try:
-            with kept(plan.ledger):
+            with kept(settings.ledger):
                 through_the_day(steps, plan, day)
                 seconds = (datetime.now(UTC) - day.started).total_seconds()
-                report = steps.run(write_report, plan.ledger, day, local, seconds)
+                report = steps.run(write_report, settings.ledger, day, local, seconds)
                 report = report or report_step.write(day, seconds)
         except CrashedError:
             pass
@@ -228,7 +228,7 @@ class Year:
         """What a year gave, in full."""
         archived = sum(bool(key) for (key,) in self.conditions.column("Archive", "Post ID"))
         ledger = archived + sum(bool(key) for (key,) in self.conditions.column("Posts", "Post ID"))
-        out, spent = len(self.conditions.out()), self.cost + 0.015 * len(self.conditions.out())
+        out = len(self.conditions.out())
         ups = f"{self.up} up days, {self.good_up} of them good: {100 * self.good_up / max(1, self.up):.1f} %"
         median = statistics.median(self.catch_up) if self.catch_up else 0
         catch = f"median {median:g} runs, at most {max(self.catch_up, default=0)}"
@@ -245,7 +245,7 @@ class Year:
             ("outages", f"{len(self.weather.outages)}, caught up after {catch}"),
             ("people's edits", f"{self.team.edits}"),
             ("outside calls", f"{self.calls / self.days:.1f} a day"),
-            ("cost", f"${spent:.2f} a year (Gemini ${self.cost:.2f}, X $0.015 a post)"),
+            ("cost", f"${self.cost:.2f} a year, Gemini and posts on X together"),
             ("took", f"{self.seconds:.0f} s, {self.worked:.0f} s of it at work"),
         ]
         return "\n".join(f"  {name:<16}{text}" for name, text in lines)

@@ -12,6 +12,7 @@ import re
 import unicodedata
 
 from blocks.lexicon import names, promotion
+from tasks.language import languages
 
 _SHAPE = re.compile(
     r"""
@@ -55,19 +56,16 @@ _ORDER = re.compile(
     r"|\b(?:everybody|everyone|holders|members|owners|users) (?:must|should|need|have to)\b",
     re.IGNORECASE,
 )
-_COMMON = frozenset(
-    "the an of to in is are was for on and with has have at by from now its it this that will as be"
-    " after over more than new first next into up".split()
-)
 _SUBJECTS = frozenset("altcoin blockchain crypto daos defi depin memecoin nfts stablecoin token web3".split())
 """What hashtags name that is no project."""
 
 
 def _hides_words(text: str) -> bool:
     """Whether it reads as English backwards or with its letters turned by thirteen, or as what is refused forwards."""
+    common_words = languages()["en"].common
     for turned in (text[::-1], codecs.encode(text, "rot13")):
         # A long word is no accident; a short one may be.
-        common = sum(min(len(word), 4) - 1 for word in re.findall(r"[a-z]{2,}", turned.lower()) if word in _COMMON)
+        common = sum(min(len(word), 4) - 1 for word in re.findall(r"[a-z]{2,}", turned.lower()) if word in common_words)
         if common >= 3 or _SPELT.search(turned) or _MACHINE.search(turned.casefold()) or promotion(turned):
             return True
     return False

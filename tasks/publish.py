@@ -18,6 +18,7 @@ from blocks.records import Draft, DraftStatus, Receipt, Style
 from tasks.digest import content_hash
 from tasks.final_look import check_draft
 from tasks.language import languages
+from tasks.recipe import layout_of
 from tasks.settle import settle
 from tasks.step import step
 from tasks.x_text import price, weighted_length
@@ -103,7 +104,7 @@ def _attempt(book: Ledger, publisher: Publisher, draft: Draft) -> Receipt | None
             _note(book, draft, under_way, error)
             raise
     done = replace(under_way, status=DraftStatus.PUBLISHED, published_ids=receipt.ids, link=receipt.link)
-    book.move_draft(replace(done, note=receipt.note or draft.note), DraftStatus.PUBLISHING)
+    book.move_draft(replace(done, note=receipt.note), DraftStatus.PUBLISHING)
     return receipt
 
 
@@ -129,8 +130,10 @@ def _as_it_stands(book: Ledger, draft: Draft) -> Draft | None:
 
 def _refused(book: Ledger, draft: Draft, style: Style) -> str:
     """Why a text must not go out, whoever wrote it; the draft waits for a person then. Empty if it may."""
+    # The settings may be others by now; and a run may have asked for a layout of its own.
+    made_as = replace(style, layout=layout_of(draft.made_from) or style.layout)
     try:
-        check_draft(draft, style, languages()[style.language].headed(draft.day, style.headline))
+        check_draft(draft, made_as, languages()[style.language].headed(draft.day, style.headline))
     except PermanentError as error:
         note = f"{reason(error)} Mend the text in the Drafts tab, then set its status to approved."
         if draft.note != note or draft.status is not DraftStatus.FAILED:

@@ -15,6 +15,7 @@ from typing import Any
 
 from blocks.columns import stamp, unstamp
 from blocks.records import Layout, Style
+from tasks.language import languages
 
 MAX_CANDIDATES = 60
 """How many candidates are looked at, the best ranked first. The recipe stays within a cell."""
@@ -57,9 +58,22 @@ def from_json(text: str) -> tuple[Recipe, str]:
     try:
         told = json.loads(text)
         style = Style(**{**told["style"], "layout": Layout(told["style"]["layout"])})
+        if style.language not in languages():
+            raise ValueError("there is no such language")
         counts = {str(post_id): (int(members), int(backers)) for post_id, (members, backers) in told["counts"].items()}
         before = {str(project): str(line) for project, line in told["before"].items()}
         said = {str(post_id): str(sentence) for post_id, sentence in told["said"].items()}
         return Recipe(unstamp(told["made"]), style, counts, before, said, str(told["by"])), str(told["hash"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("its Made From cell holds no recipe") from error
+
+
+def layout_of(text: str) -> Layout | None:
+    """The layout that a draft was made in, None if its recipe cannot be read.
+
+    Nothing else in a recipe says what may be published: people write to that cell.
+    """
+    try:
+        return from_json(text)[0].style.layout
+    except ValueError:
+        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import PurePath
@@ -20,6 +21,7 @@ from tasks.dedupe import Fresh
 from tasks.draft import Drafted
 from tasks.fetch import Fetched
 from tasks.publish import Published
+from tasks.selection import NO_SENTENCE
 from tasks.step import step
 
 WIDTH = 80
@@ -141,18 +143,24 @@ def _drafting(drafted: Drafted) -> list[Line]:
     """How the draft came about: whose words are in it, and what was not taken."""
     lines, chosen, made = list[Line](), drafted.selection, drafted.draft
     if made:
-        posts = f"{len(made.parts)} posts of at most" if len(made.parts) > 1 else "one post of"
-        about = f"{_count(len(made.post_ids), 'item')}, {posts} {made.weighted_length} characters"
-        lines.append(Line(_OK, f"Generated daily draft ({about}, ${made.cost:.3f} at X's prices)"))
+        posts = f"{len(made.parts)} posts, the longest " if len(made.parts) > 1 else ""
+        about = f"{_count(len(made.post_ids), 'item')}, {posts}{made.weighted_length} characters"
+        lines.append(Line(_OK, f"Generated daily draft ({about}, ${made.cost:.3f} on X)"))
     else:
         lines.append(Line(_WARN, f"No new draft: {drafted.note}"))
     if drafted.problem:
         lines.append(Line(_WARN, f"The model wrote nothing, the posts' own words stand there: {drafted.problem}"))
+    if chosen.written:
+        lines.append(Line(_OK, f"{_count(chosen.written, 'sentence')} by the model, each held against its post"))
     if chosen.replaced:
         text = f"{_count(chosen.replaced, 'sentence')} of the model not taken, the posts' own words stand there"
         lines.append(Line(_WARN, text))
     if chosen.dropped:
         lines.append(Line(_WARN, f"{_count(chosen.dropped, 'post')} left out: no sentence that may be printed"))
+    reasons = Counter(why for why in chosen.left_out.values() if why != NO_SENTENCE).most_common(4)
+    if reasons:
+        told = ", ".join(f"{count} ({why})" for why, count in reasons)
+        lines.append(Line(_CHART, f"Left out of {len(chosen.left_out) + len(chosen.items)} candidates: {told}"))
     if drafted.tokens:
         lines.append(Line(_CHART, f"Writing took {_count(drafted.tokens, 'token')}, about ${drafted.cost:.3f}"))
     return lines

@@ -40,6 +40,7 @@ MIN_BACKERS = 2
 WAIT = timedelta(days=2)
 WEEK = timedelta(days=7)
 
+NO_SENTENCE = "it has no sentence that may be printed"
 SAME_NEWS = 0.5
 """What shares so many words with what was told within the week is the same news."""
 
@@ -73,8 +74,8 @@ class Item:
 class Selection:
     """The items, the best first; why other candidates are not among them; and whose words the items are in.
 
-    `replaced` counts sentences of the model in whose place the post's own words stand, `dropped` candidates that had
-    no sentence fit to print.
+    `written` counts the sentences of the model, `replaced` those in whose place the post's own words stand, `dropped`
+    candidates that had no sentence fit to print.
     """
 
     items: list[Item] = field(default_factory=list)
@@ -82,8 +83,6 @@ class Selection:
     written: int = 0
     replaced: int = 0
     dropped: int = 0
-    refused: dict[str, str] = field(default_factory=dict)
-    """By post id, why a sentence of the model was not taken."""
 
 
 def told(drafts: Iterable[Draft]) -> dict[str, str]:
@@ -225,11 +224,9 @@ def select(
             chosen.left_out[post_id] = why_not
             continue
         sentence = sentence_of(candidate)
-        if sentence.refused:
-            chosen.refused[post_id] = sentence.refused
         if not sentence.text:
             chosen.dropped += 1
-            chosen.left_out[post_id] = "it has no sentence that may be printed"
+            chosen.left_out[post_id] = NO_SENTENCE
             continue
         chosen.written += sentence.by_model
         chosen.replaced += bool(sentence.refused)

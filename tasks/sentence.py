@@ -121,11 +121,10 @@ def may_be_named(project: Project, language: Language) -> bool:
 
 
 def _names(sentence: str, project: Project) -> bool:
-    """Whether a sentence names a project, by whatever alias the lexicon knows."""
-    return (
-        project.name in names(sentence)
-        or re.search(rf"(?<!\w){re.escape(project.name)}(?!\w)", sentence, re.IGNORECASE) is not None
-    )
+    """Whether a sentence names a project: by whatever alias, if the lexicon knows it, else by its name."""
+    if project.name in tickers():
+        return project.name in names(sentence)
+    return re.search(rf"(?<!\w){re.escape(project.name)}(?!\w)", sentence, re.IGNORECASE) is not None
 
 
 def _own_words(text: str, project: Project, language: Language) -> str:

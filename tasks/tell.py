@@ -9,9 +9,6 @@ from blocks.records import Draft, RunReport
 from blocks.webhook import fenced, harmless, send
 from tasks.step import step
 
-ROOM = 900
-"""Characters of the report that stand below a draft: both must fit into one message."""
-
 
 def asking(draft: Draft) -> str:
     """A draft as it is shown to those who approve it: its text, its length and cost, and why each item is in."""

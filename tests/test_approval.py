@@ -16,24 +16,16 @@ from blocks.loading import save
 from blocks.outbox_publisher import OutboxPublisher
 from blocks.pipeline_settings import PipelineSettings, PublishMode
 from blocks.sqlite_ledger import SqliteLedger
+from blocks.x_publisher import XPublisher
 from flows.publish_approved import publish_approved
-from tasks.publish import Terms
-from tasks.publish import publish as publish_step
 from tasks.redraft import redraft
 from tests.conftest import House
-from tests.services.server import Answer, Call, Service
+from tests.services.webhook_server import WebhookServer
+from tests.services.x_server import XServer
 from tests.test_daily_pipeline import with_news
+from tests.test_x_publisher import KEYS
 
 TODAY = datetime.now(UTC).date()
-
-
-class Webhook(Service):
-    """A service that takes messages, as Discord's webhooks do."""
-
-    name = "Webhook"
-
-    def handle(self, call: Call) -> Answer:
-        return Answer(204, b"")
 
 
 def change(house: House, **cells: str) -> None:
@@ -139,16 +131,26 @@ def test_the_mode_draft_never_publishes(house: House) -> None:
     assert house.digests() == {}
 
 
-def test_the_budget_keeps_back_what_would_exceed_it(waiting: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(OutboxPublisher, "charges", True)
-    ledger, outbox = f"sqlite-ledger:{waiting.folder / 'ledger.sqlite3'}", f"outbox:{waiting.outbox}"
-    done = publish_step.fn(ledger, outbox, Terms(budget=0.02, spent=0.01), TODAY)
-    assert waiting.digests() == {}
-    assert "raise DAILY_BUDGET" in done.held[0]
-    assert "raise DAILY_BUDGET" in the_draft(waiting)["Note"]
-    assert the_draft(waiting)["Status"] == "proposed"
-    done = publish_step.fn(ledger, outbox, Terms(budget=0.02, spent=0.005), TODAY)
-    assert (done.held, done.paid, len(waiting.digests())) == ((), 0.015, 1)
+def test_the_budget_keeps_back_what_would_exceed_it(waiting: House) -> None:
+    with XServer() as x:
+        save(XPublisher(**KEYS, api_url=x.url, settle=0), "approval")
+        change(waiting, Status="approved")
+        assert approve(waiting, publisher="x-account/approval", daily_budget=0.01).is_completed()
+        assert x.texts == []
+        assert "raise DAILY_BUDGET" in the_draft(waiting)["Note"]
+        assert the_draft(waiting)["Status"] == "approved"
+        assert "raise DAILY_BUDGET" in waiting.rows("Runs")[-1]["Errors"]
+        approve(waiting, publisher="x-account/approval", daily_budget=0.02)
+        assert x.texts == [the_draft(waiting)["Text"]]
+        assert (the_draft(waiting)["Status"], the_draft(waiting)["Note"]) == ("published", "")
+        assert waiting.rows("Runs")[-1]["Cost"] == "0.015"
+
+
+def test_a_draft_is_judged_by_the_layout_that_it_was_made_in(house: House) -> None:
+    assert with_news(house).run(day=TODAY, publish_mode="approve", layout="long").is_completed()
+    text = the_draft(house)["Text"] + "\n\n" + "It is a long story of the chain and its validators. " * 9
+    change(house, Status="approved", Text=text.strip())
+    assert approve(house).message == "What was approved is out."
 
 
 def test_days_without_a_digest_raise_an_alarm(waiting: House) -> None:
@@ -176,7 +178,7 @@ def test_a_past_day_is_drafted_again_to_the_letter(house: House) -> None:
 def test_the_team_is_told_and_nobody_mentioned(house: House, tmp_path: Path) -> None:
     from pydantic import SecretStr
 
-    with Webhook() as service:
+    with WebhookServer() as service:
         address = f"{service.url}/api/webhooks/1/Secret-token-of-the-hook"
         notifier = webhook.block_for(SecretStr(address))
         assert notifier

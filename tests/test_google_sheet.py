@@ -377,6 +377,52 @@ def test_a_person_who_decides_at_that_moment_is_heard(sheets: SheetsServer, book
     assert book.rows("Drafts")[1]["Status"] == "rejected"
 
 
+def test_a_person_who_edits_the_text_at_that_moment_is_not_overruled(sheets: SheetsServer, book: Spreadsheet) -> None:
+    prepared(sheets, book)
+    writer = ledger(sheets)
+    (draft,) = writer.drafts(DraftStatus.PROPOSED)
+    column = book.tab("Drafts").text()[0].index("Text")
+    sheets.plan(":batchUpdate", before(lambda: book.tab("Drafts").type(2, column, "Quite another text.")))
+    assert not writer.move_draft(replace(draft, status=DraftStatus.PUBLISHING), DraftStatus.PROPOSED)
+    assert (book.rows("Drafts")[1]["Status"], book.rows("Drafts")[1]["Text"]) == ("proposed", "Quite another text.")
+    (again,) = ledger(sheets).drafts(DraftStatus.PROPOSED)
+    assert ledger(sheets).move_draft(replace(again, status=DraftStatus.PUBLISHING), DraftStatus.PROPOSED)
+
+
+def test_parts_are_told_apart_however_a_person_leaves_space(sheets: SheetsServer, book: Spreadsheet) -> None:
+    prepared(sheets, book)
+    column = book.tab("Drafts").text()[0].index("Text")
+    book.tab("Drafts").type(2, column, "One.\n---\n\n\nTwo.\n")
+    (draft,) = ledger(sheets).peek(DraftStatus.PROPOSED)
+    assert draft.parts == ("One.", "Two.")
+    assert ledger(sheets).move_draft(replace(draft, status=DraftStatus.PUBLISHING), DraftStatus.PROPOSED)
+
+
+def test_before_the_first_run_there_is_nothing_to_see(sheets: SheetsServer) -> None:
+    sheets.share("empty")
+    assert ledger(sheets, spreadsheet_id="empty").peek(*DraftStatus) == []
+
+
+def test_posts_are_recalled_wherever_they_are(sheets: SheetsServer, book: Spreadsheet) -> None:
+    a_day(sheets, 5)
+    writer = ledger(sheets)
+    writer.open()
+    writer.add([post(number) for number in range(50, 53)], [], [])
+    archived = [row["Post ID"] for row in book.rows("Archive")][1:4]
+    assert len(archived) == 3
+    wanted = [*archived, post(51).id, "404"]
+    assert {entry.post.id for entry in ledger(sheets).recall(wanted)} == {*archived, post(51).id}
+    assert sheets.made("GET"), "over the wire"
+
+
+def test_the_first_run_is_known(sheets: SheetsServer, book: Spreadsheet) -> None:
+    writer = ledger(sheets)
+    writer.open()
+    assert writer.first_run() is None
+    writer.add_run(RunReport("run-1", AT, status="SUCCESS"))
+    assert ledger(sheets).first_run() == AT
+
+
 # Trouble
 
 

@@ -29,8 +29,7 @@ Data Collection:
 AI Analysis:
   ✅ Analyzed 15 posts, 5 about crypto
   ✅ Found 1 crypto project
-  ✅ Generated daily draft (2 items, one post of 31 characters, $0.000 at X's
-     prices)
+  ✅ Generated daily draft (2 items, 31 characters, $0.000 on X)
 
 Publishing:
   ✅ Published 2024-01-15 to X/Twitter

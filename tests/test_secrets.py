@@ -44,6 +44,7 @@ from blocks.loading import load, save
 from flows import environment
 from tests.services.everything import Everything
 from tests.services.server import Answer, Call, Fault, Work, reset
+from tests.services.webhook_server import WebhookServer
 from tests.test_services import LUNCH, NEWS, share
 from tests.test_sqlite_ledger import draft_of, post
 
@@ -66,6 +67,8 @@ class Marked:
             "access_token": f"2244994945-{token_hex(20)}",
             "access_token_secret": token_hex(23),
         }
+        self.hook = token_hex(30)
+        self.webhook = WebhookServer()
         self.services.discord.token = self.discord
         self.services.gemini.keys = {self.gemini}
         self.services.typefully.key = self.typefully
@@ -78,12 +81,13 @@ class Marked:
     def settings(self, folder: Path, **more: str) -> dict[str, str]:
         keys = {"DISCORD_TOKEN": self.discord, "GEMINI_API_KEY": self.gemini, "TYPEFULLY_API_KEY": self.typefully}
         keys |= {f"X_{name.upper()}": value for name, value in self.x.items()}
+        keys["NOTIFY_WEBHOOK_URL"] = f"{self.webhook.url}/api/webhooks/1/{self.hook}"
         return self.services.settings(folder, **keys, **more)
 
     def secrets(self) -> dict[str, str]:
         """Those of the settings, and those that were handed out or signed since."""
         found = {"Discord's token": self.discord, "Gemini's key": self.gemini, "Typefully's key": self.typefully}
-        found |= {f"X's {name}": value for name, value in self.x.items()}
+        found |= {f"X's {name}": value for name, value in self.x.items()} | {"the webhook's": self.hook}
         lines = self.services.sheets.key_file["private_key"].splitlines()[1:-2]  # The last one may be short.
         found |= {f"line {number} of the private key": line[:40] for number, line in enumerate(lines)}
         found |= {f"access token {n}": token for n, token in enumerate(sorted(self.services.sheets._tokens))}
@@ -108,9 +112,9 @@ def forms(secret: str) -> set[bytes]:
 @pytest.fixture
 def marked() -> Iterator[Marked]:
     here = Marked()
-    with here.services:
+    with here.services, here.webhook:
         yield here
-        assert [service.broken for service in here.services.all] == [[]] * 5
+        assert [service.broken for service in (*here.services.all, here.webhook)] == [[]] * 6
 
 
 def echoing(status: int) -> Fault:
@@ -231,6 +235,7 @@ def test_a_day_writes_no_secret_anywhere(marked: Marked, house: House, tmp_path:
     assert "| DEBUG   | urllib3" in shown, "the libraries' own lines are there"
     assert len(marked.services.x.posts) + len(marked.services.typefully.published) == 1
     assert "SUCCESS" in str(marked.services.book.rows("Runs"))
+    assert [call.status for call in marked.webhook.calls] == [204], "the team was told"
     assert_clean(marked, house, tmp_path, shown)
 
 
@@ -252,12 +257,13 @@ def test_a_day_on_which_all_fail_writes_no_secret_either(
     services.typefully.plan("POST .*/drafts", WAYS[way], times=99)
     services.sheets.plan("POST .*:batchUpdate", WAYS[way], skip=1)
     services.sheets.plan("POST /token", WAYS[way], skip=1)
+    marked.webhook.plan("", WAYS[way], times=99)
     shown = house.run(tmp_path, "--manual")
     assert "exit code 1" in shown, shown[-3000:]
     wanted = 0 if way == "reset" else int(way)
     publishing = services.x if publisher == "twitter" else services.typefully
     assert {call.status for call in services.discord.made("333/messages")} == {403 if way == "401" else wanted}
-    for service in (services.gemini, services.sheets, publishing):
+    for service in (services.gemini, services.sheets, publishing, marked.webhook):
         assert wanted in {call.status for call in service.calls}, service.name
     assert_clean(marked, house, tmp_path, shown)
 
