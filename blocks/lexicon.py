@@ -206,11 +206,13 @@ def _explained(text: str) -> set[str]:
     return {" ".join(_tokens(name)) for name in found if name.split()[0].lower() not in _NO_NAMES}
 
 
-def _coined(tokens: list[str], at: int, explained: set[str]) -> tuple[list[_Name], int]:
-    """A name that the lexicon does not know, coined as projects coin theirs, and of how many words it is."""
+def _coined(tokens: list[str], at: int, explained: set[str], *, title: bool) -> tuple[list[_Name], int]:
+    """A name that the lexicon does not know, coined as projects coin theirs, and of how many words it is.
+
+    In a `title` every word has a capital: it says nothing there.
+    """
     lexicon, token = _lexicon(), tokens[at]
     noun = tokens[at + 1] if at + 1 < len(tokens) else ""
-    title = sum(word[0].isupper() for word in tokens) > 0.7 * len(tokens) > 4
     two = f"{token} {noun}"
     if (token.lower(),) in lexicon.context:
         return [], 1
@@ -227,11 +229,14 @@ def _coined(tokens: list[str], at: int, explained: set[str]) -> tuple[list[_Name
 
 def _one(tokens: list[str], lower: list[str], at: int, length: int) -> tuple[list[_Name], str | None]:
     """What some words are: the name that they write, if any, and the kind of term."""
-    lexicon = _lexicon()
-    key, written = tuple(lower[at : at + length]), " ".join(tokens[at : at + length])
-    names = [name for name in lexicon.names.get(key, []) if name.fits(written)]
+    lexicon, key = _lexicon(), tuple(lower[at : at + length])
+    kind = "strong" if length == 1 and _STANDARD.fullmatch(tokens[at]) else lexicon.context.get(key)
+    known = lexicon.names.get(key)
+    if not known:
+        return [], kind
+    written = " ".join(tokens[at : at + length])
+    names = [name for name in known if name.fits(written)]
     sure = [name for name in names if not name.plain]
-    kind = "strong" if _STANDARD.fullmatch(written) else lexicon.context.get(key)
     return (sure or names)[:1], kind
 
 
@@ -242,6 +247,7 @@ def _read(text: str) -> _Reading:
     reading.capitals = {token for token in tokens if token.isupper()}
     explained = _explained(text)
     reading.kinds["strong"] += bool(_LOSS.search(text))
+    title = sum(token[0].isupper() for token in tokens) > 0.7 * len(tokens) > 4
     shouted = 2 * sum(token.isupper() for token in tokens if len(token) > 1) > len(tokens)
     at = 0
     while at < len(tokens):
@@ -270,7 +276,7 @@ def _read(text: str) -> _Reading:
                 reading.read += found
                 reading.kinds[kind or ""] += 1
             else:
-                coined, step = _coined(tokens, at, explained)
+                coined, step = _coined(tokens, at, explained, title=title)
                 reading.read += coined
         at += step
     return reading
