@@ -169,7 +169,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         level = environment.read().LOG_LEVEL
         level = "DEBUG" if options.debug else level
-        if not (options.setup or options.test or options.manual or is_serving()):
+        once = options.setup or options.test or options.manual or options.redraft
+        if not (once or is_serving()):
             return supervise(debug=options.debug)
         with logging_to_terminal(level), prefect_server() as api:
             return _with_prefect(options, api)

@@ -150,16 +150,17 @@ def _drafting(drafted: Drafted) -> list[Line]:
         lines.append(Line(_WARN, f"No new draft: {drafted.note}"))
     if drafted.problem:
         lines.append(Line(_WARN, f"The model wrote nothing, the posts' own words stand there: {drafted.problem}"))
-    if chosen.written:
-        lines.append(Line(_OK, f"{_count(chosen.written, 'sentence')} by the model, each held against its post"))
-    if chosen.replaced:
-        text = f"{_count(chosen.replaced, 'sentence')} of the model not taken, the posts' own words stand there"
+    written, replaced = sum(i.by_model for i in chosen.items), sum(i.replaced for i in chosen.items)
+    if written:
+        lines.append(Line(_OK, f"{_count(written, 'sentence')} by the model, each held against its post"))
+    if replaced:
+        text = f"{_count(replaced, 'sentence')} of the model not taken, the posts' own words stand there"
         lines.append(Line(_WARN, text))
-    if chosen.dropped:
-        lines.append(Line(_WARN, f"{_count(chosen.dropped, 'post')} left out: no sentence that may be printed"))
-    reasons = Counter(why for why in chosen.left_out.values() if why != NO_SENTENCE).most_common(4)
-    if reasons:
-        told = ", ".join(f"{count} ({why})" for why, count in reasons)
+    whys = Counter(chosen.left_out.values())
+    if dropped := whys.pop(NO_SENTENCE, 0):
+        lines.append(Line(_WARN, f"{_count(dropped, 'post')} left out: no sentence that may be printed"))
+    if whys:
+        told = ", ".join(f"{count} ({why})" for why, count in whys.most_common(4))
         lines.append(Line(_CHART, f"Left out of {len(chosen.left_out) + len(chosen.items)} candidates: {told}"))
     if drafted.tokens:
         lines.append(Line(_CHART, f"Writing took {_count(drafted.tokens, 'token')}, about ${drafted.cost:.3f}"))

@@ -62,27 +62,25 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One item of the digest: the post it rests on, the project it is about, its sentence, and why it is in."""
+    """One item of the digest: the post it rests on, the project it is about, its sentence, and why it is in.
+
+    `by_model` and `replaced` tell whether the sentence is the model's, or stands there in the place of one.
+    """
 
     post_id: str
     project: Project
     sentence: str
     why: str
+    by_model: bool = False
+    replaced: bool = False
 
 
 @dataclass(slots=True)
 class Selection:
-    """The items, the best first; why other candidates are not among them; and whose words the items are in.
-
-    `written` counts the sentences of the model, `replaced` those in whose place the post's own words stand, `dropped`
-    candidates that had no sentence fit to print.
-    """
+    """The items, the best first, and by post id why other candidates are not among them."""
 
     items: list[Item] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
-    written: int = 0
-    replaced: int = 0
-    dropped: int = 0
 
 
 def told(drafts: Iterable[Draft]) -> dict[str, str]:
@@ -96,13 +94,13 @@ def told(drafts: Iterable[Draft]) -> dict[str, str]:
 
 
 def _days(entry: Entry, made: datetime) -> int:
-    return min(max((made - entry.post.shared_at).days, 0), 3)
+    return max((made - entry.post.shared_at).days, 0)
 
 
 def rank(entry: Entry, made: datetime, members: int) -> int:
     """A candidate's points, when the digest is made at `made` and so many members shared it."""
     score = entry.analysis.score if entry.analysis else 0
-    return score + min(max(members - 1, 0), 2) - _days(entry, made)
+    return score + min(max(members - 1, 0), 2) - min(_days(entry, made), 3)
 
 
 def _why(entry: Entry, made: datetime, members: int) -> str:
@@ -225,12 +223,10 @@ def select(
             continue
         sentence = sentence_of(candidate)
         if not sentence.text:
-            chosen.dropped += 1
             chosen.left_out[post_id] = NO_SENTENCE
             continue
-        chosen.written += sentence.by_model
-        chosen.replaced += bool(sentence.refused)
-        chosen.items.append(Item(post_id, candidate.project, sentence.text, candidate.why))
+        told = (candidate.project, sentence.text, candidate.why, sentence.by_model, bool(sentence.refused))
+        chosen.items.append(Item(post_id, *told))
         places.take(candidate)
     return chosen
 

@@ -89,6 +89,12 @@ def test_setup_test_and_manual(terminal: Terminal) -> None:
     assert "Overall Status: ✅ SUCCESS" in manual.stderr
     (digest,) = (terminal.folder / "out").iterdir()
     assert "CCIP is now live" in digest.read_text()
+    redraft = terminal.run("--redraft", digest.stem)
+    assert redraft.returncode == 0, redraft.stderr
+    assert redraft.stdout.startswith(digest.read_text())
+    assert f"To the letter what was drafted on {digest.stem}" in redraft.stdout
+    missing = terminal.run("--redraft", "2020-01-01")
+    assert (missing.returncode, "There is no draft of 2020-01-01" in missing.stdout) == (2, True)
     again = terminal.run("--manual")
     assert again.returncode == 0
     assert "Uploaded 0 new posts" in again.stderr

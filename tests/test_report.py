@@ -6,13 +6,14 @@ import unicodedata
 from datetime import UTC, date, datetime
 
 from blocks.ledger import Archived
-from blocks.records import Draft, Receipt
+from blocks.records import Draft, Project, Receipt
 from tasks.analyze import Analyzed
 from tasks.dedupe import Fresh
 from tasks.draft import Drafted
 from tasks.fetch import Fetched
 from tasks.publish import Published
 from tasks.report import Day, render, write
+from tasks.selection import NO_SENTENCE, Item, Selection
 
 START = datetime(2024, 1, 15, 20, 0, tzinfo=UTC)
 DRAFT = Draft("2024-01-15", START.date(), ("Crypto projects\n\n• one\n• two",), ("1", "2"), "abc", 31, 0.0)
@@ -120,6 +121,24 @@ def test_drafts_that_wait_are_named() -> None:
     day = good_day()
     day.published = Published(waiting=(DRAFT,))
     assert "Draft 2024-01-15 (proposed) waits for a person" in render(write(day, 1), START)
+
+
+def test_whose_words_stand_there_is_counted() -> None:
+    day = good_day()
+    chosen = Selection(
+        [
+            Item("1", Project("Sui"), "Sui is live.", "", by_model=True),
+            Item("2", Project("Aave"), "Aave is live.", "", replaced=True),
+        ],
+        {"3": NO_SENTENCE, "4": "its project is in already", "5": "its project is in already"},
+    )
+    day.drafted = Drafted(DRAFT, selection=chosen, problem="Gemini is away")
+    text = " ".join(render(write(day, 1), START).split())
+    assert "1 sentence by the model, each held against its post" in text
+    assert "1 sentence of the model not taken, the posts' own words stand there" in text
+    assert "1 post left out: no sentence that may be printed" in text
+    assert "Left out of 5 candidates: 2 (its project is in already)" in text
+    assert "The model wrote nothing, the posts' own words stand there: Gemini is away" in text
 
 
 def test_a_dry_run_says_would() -> None:
