@@ -22,7 +22,7 @@ from tasks.redraft import redraft
 from tests.conftest import House
 from tests.services.webhook_server import WebhookServer
 from tests.services.x_server import XServer
-from tests.test_daily_pipeline import with_news
+from tests.test_daily_pipeline import NEWS, with_news
 from tests.test_x_publisher import KEYS
 
 TODAY = datetime.now(UTC).date()
@@ -170,7 +170,12 @@ def test_a_past_day_is_drafted_again_to_the_letter(house: House) -> None:
     with sqlite3.connect(house.folder / "ledger.sqlite3") as db:
         db.execute('UPDATE "Archive" SET "Content" = "Nothing of it is left.", "AI Summary" = ""')
     db.close()
-    assert not redraft(house.ledger, date(2024, 1, 15)).is_same
+    assert not redraft(house.ledger, date(2024, 1, 15)).is_same, "nothing is left to say"
+    with sqlite3.connect(house.folder / "ledger.sqlite3") as db:
+        db.execute('UPDATE "Archive" SET "Content" = ? WHERE "Projects" LIKE "Chainlink%"', (NEWS,))
+    db.close()
+    less = redraft(house.ledger, date(2024, 1, 15))
+    assert ("Chainlink" in less.text, "validators" in less.text, less.is_same) == (True, False, False)
     with pytest.raises(PipelineError, match="no draft of 2024-01-16"):
         redraft(house.ledger, date(2024, 1, 16))
 

@@ -89,6 +89,25 @@ def test_one_item_for_a_project_and_for_an_author() -> None:
     assert [item.post_id for item in select([first, same_project, same_author])] == ["9"]
 
 
+def test_within_a_week_a_project_is_told_again_only_with_news_that_was_not_told() -> None:
+    before = {"Chainlink": "• Chainlink: the oracle network and its stakers"}
+    told = {"Chainlink": f"• {GOOD}"}
+    assert select([entry(1, GOOD)], before=before), "it launches something"
+    assert select([entry(1, GOOD)], before=told) == [], "the same news"
+    assert select([entry(1, "Chainlink is an oracle network on the chain of many.")], before=before) == [], "no news"
+
+
+def test_a_project_that_nobody_knows_needs_two_members() -> None:
+    unknown = Project("Zorbix")
+    text = GOOD.replace("Chainlink", "Zorbix")
+    other = entry(9, GOOD, shared_by=("Bo",))
+    assert [item.project.name for item in select([entry(1, text, unknown), other])] == ["Chainlink"]
+    both = entry(1, text, unknown, shared_by=("Ada", "Cy"))
+    assert {item.project.name for item in select([both, other])} == {"Zorbix", "Chainlink"}
+    forwarded = [entry(1, text, unknown), entry(9, GOOD)]
+    assert {item.project.name for item in select(forwarded)} == {"Zorbix", "Chainlink"}, "one member shares all"
+
+
 def test_low_scores_stay_out() -> None:
     assert select([entry(1, GOOD, score=3)]) == []
 
