@@ -41,6 +41,7 @@ from blocks.sqlite_ledger import SqliteLedger
 from blocks.typefully import TypefullyPublisher
 from blocks.x_publisher import XPublisher
 from tasks.language import languages
+from tasks.x_text import LINK_PRICE
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 PublisherType = Literal["twitter", "typefully", "outbox", "none"]
@@ -311,6 +312,11 @@ def _ledger(environment: Environment) -> Block:
     )
 
 
+def _for_the_model(budget: float) -> float:
+    """What a run may spend on the model: the digest's price is kept back, or a day of many posts would have none."""
+    return max(budget - LINK_PRICE, budget / 2)
+
+
 def _gemini(environment: Environment) -> list[GeminiAnalyst]:
     """Gemini, if there is a key for it."""
     if not environment.GEMINI_API_KEY.get_secret_value():
@@ -323,7 +329,7 @@ def _gemini(environment: Environment) -> list[GeminiAnalyst]:
         language=languages()[environment.DIGEST_LANGUAGE].name,
         voice=environment.DIGEST_VOICE,
         prompts=environment.PROMPTS_PATH.absolute() if environment.PROMPTS_PATH else None,
-        max_cost=environment.DAILY_BUDGET,
+        max_cost=_for_the_model(environment.DAILY_BUDGET),
     )
     return [gemini]
 

@@ -53,7 +53,7 @@ def run(folder: Path, posts: int, *, publisher: str, slow: bool, sdk: str = "goo
     with Everything() as everything:
         everything.sheets.reads_per_minute = everything.sheets.writes_per_minute = 100_000
         everything.discord.channel("222", "alpha")
-        settings = everything.settings(folder, PUBLISHER_TYPE=publisher, DISCORD_FETCH_LIMIT="0")
+        settings = everything.settings(folder, PUBLISHER_TYPE=publisher, DISCORD_FETCH_LIMIT="0", DAILY_BUDGET="0")
         env = folder / "bench.env"
         env.write_text("\n".join(f"{name}={value}" for name, value in settings.items()))
         in_process(_SETUP.format(env=str(env), sdk=sdk), "")
