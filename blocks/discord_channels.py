@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from blocks.errors import PermanentError, PipelineError, TransientError, reason
 from blocks.logos import DISCORD
 from blocks.records import DISCORD_EPOCH_MS, Bookmark, Channel, ChannelRead, Check, Message, message_time_ms
 from blocks.service_url import ServiceUrl
-from blocks.source import Source
+from blocks.source import Source, chosen
 from blocks.text import one_line
 
 if TYPE_CHECKING:
@@ -86,34 +86,34 @@ class DiscordChannels(Source):
         default=120, ge=0, description="Seconds that a run waits in all for rate limits and troubles to pass."
     )
 
-    def _connect(self) -> DiscordApi:
+    def _connect(self, channels: Sequence[str]) -> DiscordApi:
         from blocks.discord_api import DiscordApi
 
         token = self.token.get_secret_value().removeprefix("Bot ").strip()
         if not token:
             raise PermanentError("No bot is set: set DISCORD_TOKEN, run daily-pipeline --setup.")
-        if not self.channel_ids:
+        if not channels:
             raise PermanentError("No channel is set: set DISCORD_CHANNEL_ID, run daily-pipeline --setup.")
         return DiscordApi(token, api_url=self.api_url, timeout=self.timeout, max_wait=self.max_wait)
 
     def read(
-        self, bookmarks: Mapping[str, Bookmark], *, limit: int, lookback: timedelta
+        self, bookmarks: Mapping[str, Bookmark], *, limit: int, lookback: timedelta, channels: Sequence[str] = ()
     ) -> Iterator[Message | ChannelRead]:
         # Not more than the limit is held of a channel; it is handed on once it is known that its content is there.
-        yield from asyncio.run(self._read(bookmarks, limit, lookback))
+        yield from asyncio.run(self._read(chosen(channels) or self.channel_ids, bookmarks, limit, lookback))
 
     async def _read(
-        self, bookmarks: Mapping[str, Bookmark], limit: int, lookback: timedelta
+        self, channels: Sequence[str], bookmarks: Mapping[str, Bookmark], limit: int, lookback: timedelta
     ) -> list[Message | ChannelRead]:
         now = datetime.now(UTC)
         events: list[Message | ChannelRead] = []
         guilds: dict[str, list[dict[str, Any]]] = {}
         # A channel that was never read is read from where the last run stopped, as others are: runs may have failed.
         last_run = max((mark.last_read for mark in bookmarks.values()), default=now)
-        async with self._connect() as api:
+        async with self._connect(channels) as api:
             # A thread may be named as a channel, or as its own parent: each is read once.
-            asked = set(self.channel_ids)
-            for channel_id in dict.fromkeys(self.channel_ids):
+            asked = set(channels)
+            for channel_id in dict.fromkeys(channels):
                 mark = bookmarks.get(channel_id)
                 since = min(now, mark.last_read if mark else last_run) - lookback
                 channel = Channel(channel_id, mark.name if mark else channel_id)
@@ -155,7 +155,7 @@ class DiscordChannels(Source):
             return [Check("source", False, found, advice[:1].upper() + advice[1:])]
 
     async def _check(self) -> list[Check]:
-        async with self._connect() as api:
+        async with self._connect(self.channel_ids) as api:
             name = one_line(api.me.get("username"), 40) or "the bot"
             application = await api.get("/applications/@me")
             has_content = bool(int(application.get("flags") or 0) & _INTENT)

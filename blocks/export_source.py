@@ -7,7 +7,7 @@ Format as of DiscordChatExporter 2.43: https://github.com/Tyrrrz/DiscordChatExpo
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -30,7 +30,7 @@ from blocks.records import (
     is_snowflake,
     message_time_ms,
 )
-from blocks.source import Source
+from blocks.source import Source, chosen
 from blocks.text import clean, one_line
 
 SAMPLE = Path(str(files("blocks") / "data" / "sample"))
@@ -240,9 +240,10 @@ class ExportSource(Source):
         return [self.path]
 
     def read(
-        self, bookmarks: Mapping[str, Bookmark], *, limit: int, lookback: timedelta
+        self, bookmarks: Mapping[str, Bookmark], *, limit: int, lookback: timedelta, channels: Sequence[str] = ()
     ) -> Iterator[Message | ChannelRead]:
-        channels: dict[str, tuple[Channel, list[Path]]] = {}
+        wanted = chosen(channels)
+        found: dict[str, tuple[Channel, list[Path]]] = {}
         for path in self._files():
             try:
                 channel = _channel_of(path)
@@ -250,8 +251,13 @@ class ExportSource(Source):
                 name = one_line(path.name)
                 yield ChannelRead(Channel("", name), 0, 0, 0, None, f"{name} {error}", failed=True)
                 continue
-            channels.setdefault(channel.id, (channel, []))[1].append(path)
-        for channel, paths in channels.values():
+            found.setdefault(channel.id, (channel, []))[1].append(path)
+        for channel_id in wanted or found:
+            if channel_id not in found:
+                why = f"no export of this channel is in {self.path}: export it, or name another"
+                yield ChannelRead(Channel(channel_id, channel_id), 0, 0, 0, None, why, failed=True)
+                continue
+            channel, paths = found[channel_id]
             yield from self._read_channel(channel, paths, bookmarks.get(channel.id), limit, lookback)
 
     def _read_channel(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -78,20 +78,24 @@ def collect(events: Iterable[Message | ChannelRead], now: datetime) -> Fetched:
 
 
 @step("fetch", run_name="fetch from {source}", timeout_seconds=1800)
-def fetch(source: str, bookmarks: Mapping[str, Bookmark], limit: int, lookback_days: float) -> Fetched:
-    """Read every channel from its bookmark on, the oldest messages first.
+def fetch(
+    source: str, bookmarks: Mapping[str, Bookmark], limit: int, lookback_days: float, channels: Sequence[str] = ()
+) -> Fetched:
+    """Read each channel from its bookmark on, the oldest messages first.
 
     Args:
         source: the source's block, as slug/name.
         bookmarks: by channel id, where the last run stopped.
         limit: new messages to take from a channel; 0: all.
         lookback_days: messages this much older than the bookmark are read again.
+        channels: the ids of those to read; empty: all that the source has, or is set up for.
 
     Raises:
-        PipelineError: nothing could be read.
+        PipelineError: nothing could be read, or an id cannot be one.
     """
     now = datetime.now(UTC)
-    events = load(Source, source).read(sound(bookmarks, now), limit=limit, lookback=timedelta(days=lookback_days))
+    lookback = timedelta(days=lookback_days)
+    events = load(Source, source).read(sound(bookmarks, now), limit=limit, lookback=lookback, channels=channels)
     fetched = collect(events, now)
     if fetched.channels and fetched.failed_channels == fetched.channels and not fetched.messages + fetched.reread:
         raise PermanentError("; ".join(fetched.problems))

@@ -69,7 +69,7 @@ class FaultySource(Source):
     _block_type_slug = "faulty-source"
 
     def read(
-        self, bookmarks: Mapping[str, Bookmark], *, limit: int, lookback: timedelta
+        self, bookmarks: Mapping[str, Bookmark], *, limit: int, lookback: timedelta, channels: Sequence[str] = ()
     ) -> Iterator[Message | ChannelRead]:
         raise PermanentError("the source is away")
 

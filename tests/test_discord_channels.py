@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,9 +37,14 @@ def source(discord: DiscordServer, *channels: str, **more: Any) -> DiscordChanne
 
 
 def read(
-    block: DiscordChannels, marks: dict[str, Bookmark] | None = None, *, limit: int = 0, lookback: timedelta = DAY
+    block: DiscordChannels,
+    marks: dict[str, Bookmark] | None = None,
+    *,
+    limit: int = 0,
+    lookback: timedelta = DAY,
+    channels: Sequence[str] = (),
 ) -> tuple[list[Message], dict[str, ChannelRead]]:
-    events = list(block.read(marks or {}, limit=limit, lookback=lookback))
+    events = list(block.read(marks or {}, limit=limit, lookback=lookback, channels=channels))
     return (
         [e for e in events if isinstance(e, Message)],
         {e.channel.id: e for e in events if isinstance(e, ChannelRead)},
@@ -63,6 +68,32 @@ def test_messages_come_oldest_first_as_records(discord: DiscordServer) -> None:
     assert done.bookmark
     assert done.bookmark.last_message_id == second
     assert done.bookmark.name == "alpha"
+
+
+def test_only_the_named_channels_are_read_whatever_is_set_up(discord: DiscordServer) -> None:
+    for channel in ("333", "444"):
+        discord.channel(channel, f"c{channel}")
+        discord.post(channel, "hello", at=NOW - timedelta(hours=1))
+    discord.post("222", "not asked for", at=NOW - timedelta(hours=1))
+    messages, reads = read(source(discord, "222", "333"), channels=["333", "444"])
+    assert list(reads) == ["333", "444"]
+    assert [m.content for m in messages] == ["hello", "hello"]
+    assert not any("/channels/222" in str(call) for call in discord.calls)
+    assert list(read(source(discord, channel_ids=[]), channels=["444"])[1]) == ["444"], "none need be set up"
+
+
+def test_a_named_channel_that_is_not_there_costs_one_line_and_the_others_go_on(discord: DiscordServer) -> None:
+    discord.post("222", "hello", at=NOW - timedelta(hours=1))
+    messages, reads = read(source(discord), channels=["987", "222"])
+    assert reads["987"].failed
+    assert reads["987"].problem
+    assert len(messages) == 1
+
+
+def test_what_can_be_no_channel_is_refused_before_anything_is_asked(discord: DiscordServer) -> None:
+    with pytest.raises(PermanentError, match=r"^No channel id: alpha\. "):
+        read(source(discord), channels=["222", "alpha"])
+    assert discord.calls == []
 
 
 @pytest.mark.parametrize("newest_of_all", [False, True])

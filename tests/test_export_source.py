@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,21 @@ from blocks.errors import PermanentError
 from blocks.export_source import ExportSource, message_of
 from blocks.json_stream import BrokenJSONError, Reader, elements, members
 from blocks.records import Bookmark, Channel, ChannelRead, Message
+from tasks.fetch import fetch
 from tests import exports
 
 DAY = timedelta(days=1)
 
 
 def read(
-    path: Path, bookmarks: dict[str, Bookmark] | None = None, *, limit: int = 0, lookback: timedelta = DAY
+    path: Path,
+    bookmarks: dict[str, Bookmark] | None = None,
+    *,
+    limit: int = 0,
+    lookback: timedelta = DAY,
+    channels: Sequence[str] = (),
 ) -> tuple[list[Message], list[ChannelRead]]:
-    events = list(ExportSource(path=path).read(bookmarks or {}, limit=limit, lookback=lookback))
+    events = list(ExportSource(path=path).read(bookmarks or {}, limit=limit, lookback=lookback, channels=channels))
     return [e for e in events if isinstance(e, Message)], [e for e in events if isinstance(e, ChannelRead)]
 
 
@@ -59,6 +66,33 @@ def test_a_folder_of_parts_and_channels_is_read_by_channel(tmp_path: Path) -> No
     messages, channels = read(tmp_path)
     assert [(c.channel.name, c.new) for c in channels] == [("alpha", 2), ("beta", 1)]
     assert len(messages) == 3
+
+
+def test_only_the_named_channels_are_read_each_once(tmp_path: Path) -> None:
+    for number in range(3, 6):
+        content, channel = [exports.shared(number, "a post")], str(number) * 3
+        exports.write(tmp_path / f"{number}.json", content, channel=channel, name=f"c{number}")
+    messages, channels = read(tmp_path, channels=["555", "333", " 555"])
+    assert [(c.channel.name, c.new) for c in channels] == [("c5", 1), ("c3", 1)]
+    assert len(messages) == 2
+    fetched = fetch.fn(f"discord-export:{tmp_path}", {}, 0, 1, ["444"])
+    assert [mark.channel_id for mark in fetched.bookmarks] == ["444"], "the step hands them on"
+    assert len(fetched.posts) == 1
+
+
+def test_a_named_channel_that_is_not_there_costs_one_line_and_the_others_go_on(tmp_path: Path) -> None:
+    exports.write(tmp_path / "a.json", [exports.message(1)])
+    messages, (missing, there) = read(tmp_path, channels=["999", "222"])
+    assert missing.problem == f"no export of this channel is in {tmp_path}: export it, or name another"
+    assert (missing.channel.id, missing.failed, missing.bookmark) == ("999", True, None)
+    assert (len(messages), there.new) == (1, 1)
+
+
+@pytest.mark.parametrize("wrong", ["alpha", "", "<#222>", "-5", "0", "9" * 20, "2" * 5000])
+def test_what_can_be_no_channel_is_refused_in_one_line_before_anything_is_read(tmp_path: Path, wrong: str) -> None:
+    exports.write(tmp_path / "a.json", [exports.message(1)])
+    with pytest.raises(PermanentError, match=r"^No channel id: .{1,41}\. An id is the number [^\n]+$"):
+        read(tmp_path, channels=["222", wrong])
 
 
 def test_with_a_limit_the_oldest_come_first_whatever_the_order_of_the_file(tmp_path: Path) -> None:
