@@ -7,7 +7,7 @@ UV_VERSION := 0.13.9
 SEED ?= 1
 COUNT ?= all
 
-.PHONY: run test check bench services chaos year attack lock clean
+.PHONY: run up down test check bench services chaos year attack lock clean
 .DEFAULT_GOAL := run
 
 run: $(READY)  ## the whole day on the sample export, with no account
@@ -20,6 +20,12 @@ check: $(READY)  ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+
+up: $(READY)  ## a Prefect server with all that belongs to it; again: what changed is brought up to date
+	@$(BIN)/python -m flows.up
+
+down: $(READY)  ## stops what `make up` started
+	@$(BIN)/python -m flows.up down
 
 services: $(READY)  ## the five services on this machine, to try everything without an account
 	@$(BIN)/python -m tests.services

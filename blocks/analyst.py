@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,6 +12,18 @@ from blocks.records import Analysis, Check, Post, Project
 
 AnalysisMode = Literal["summary", "keywords"]
 """Whether an analyst says in a sentence why a post matters, or gives its keywords alone."""
+
+
+Progress = Callable[[int], None]
+"""Is told now and then how many posts are done by now."""
+
+
+def unheard(_done: int) -> None:
+    """Nobody waits to hear how far it is."""
+
+
+OVER_BUDGET = "the day's budget"
+"""How the reason begins why a post was not analysed, where that would have cost too much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +58,7 @@ class Written:
 class Analyst(Block):
     """Base of the analysts. Members: `LexiconAnalyst`, `GeminiAnalyst`."""
 
-    def analyze(self, posts: Sequence[Post]) -> Answers:
+    def analyze(self, posts: Sequence[Post], progress: Progress = unheard) -> Answers:
         """One `Analysis` for each post that could be analysed, in any order, and for the others why there is none.
 
         Raises:

@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import ConfigDict, Field, HttpUrl, PrivateAttr, SecretStr
 
 from blocks import gemini_answers
-from blocks.analyst import AnalysisMode, Analyst, Answers, Written
+from blocks.analyst import OVER_BUDGET, AnalysisMode, Analyst, Answers, Progress, Written, unheard
 from blocks.errors import PermanentError, PipelineError, TransientError
 from blocks.gemini_sdks import CallError, Gemini, Reply, Sdk, Trouble, connect, library
 from blocks.logos import GOOGLE
@@ -113,7 +113,7 @@ class GeminiAnalyst(Analyst):
 
     _starts: deque[float] = PrivateAttr(default_factory=lambda: deque(maxlen=10_000))
 
-    def analyze(self, posts: Sequence[Post]) -> Answers:
+    def analyze(self, posts: Sequence[Post], progress: Progress = unheard) -> Answers:
         """One `Analysis` for each post that could be analysed, and for the others why there is none.
 
         What is missing or invalid in an answer is asked again once; then the batch is split, until the post that
@@ -131,7 +131,7 @@ class GeminiAnalyst(Analyst):
         name: Name = "analysis-keywords" if self.mode == "keywords" else "analysis-summary"
         run = _Run(self, told, prompt(name, self.prompts, self.language, self.voice))
         if told:
-            run.go()
+            run.go(progress)
         return Answers((*silent, *run.analyses), run.unanalyzed, run.tokens_in, run.tokens_out, run.cost)
 
     def write(self, told: Sequence[tuple[Post, Project]], language: str) -> Written:
@@ -215,7 +215,7 @@ class _Run:
         """US dollars so far, by the block's prices."""
         return (self.tokens_in * self.block.price_in + self.tokens_out * self.block.price_out) / 1_000_000
 
-    def go(self) -> None:
+    def go(self, progress: Progress) -> None:
         """Ask about all posts, and about what is missing again."""
         gemini = self.block._connect()
         first = [_Batch(posts) for posts in gemini_answers.batches(self.posts, self.block.batch_size)]
@@ -245,6 +245,7 @@ class _Run:
                 for part in more:
                     todo.put(part)
                 under_way += len(more) - 1
+                progress(len(self.analyses) + len(self.unanalyzed))
         finally:
             self.pace.stop()
             for _ in range(threads):
@@ -287,7 +288,7 @@ class _Run:
         self.tokens_in += reply.tokens_in
         self.tokens_out += reply.tokens_out
         if self.block.max_cost and self.cost >= self.block.max_cost:
-            self._end(CallError(Trouble.EXHAUSTED, f"the day's budget of ${self.block.max_cost:.2f} is spent"))
+            self._end(CallError(Trouble.EXHAUSTED, f"{OVER_BUDGET} of ${self.block.max_cost:.2f} is spent"))
 
     def _settle(self, batch: _Batch, outcome: Reply | CallError) -> list[_Batch]:
         """Write down what a request gave, and say what is to be asked now."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -94,6 +95,12 @@ class GoogleSheet(Ledger):
             learnt = LEARNT.setdefault((self.api_url, self.spreadsheet_id), Learnt())
             self._at = SheetDesk(self._client, titles, learnt)
         return self._at
+
+    @property
+    def address(self) -> str:
+        # Checked by nobody when it was set: only what a sheet's id can be becomes part of a link.
+        fits = re.fullmatch(r"[A-Za-z0-9_-]{1,100}", self.spreadsheet_id)
+        return f"https://docs.google.com/spreadsheets/d/{self.spreadsheet_id}/edit" if fits else ""
 
     # The moves
 

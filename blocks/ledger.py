@@ -66,6 +66,11 @@ class Ledger(Block):
     Each method is one move: it happens whole or not at all, and may be repeated. All raise `PipelineError`.
     """
 
+    @property
+    def address(self) -> str:
+        """Where people look at it in a browser; empty if it is not there."""
+        return ""
+
     def take(self, run: str) -> str:
         """Take the ledger for a run: no other has it meanwhile, on whatever machine. It comes before `open`.
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pydantic import ConfigDict, Field, HttpUrl
 
 from blocks import lexicon
-from blocks.analyst import AnalysisMode, Analyst, Answers
+from blocks.analyst import AnalysisMode, Analyst, Answers, Progress, unheard
 from blocks.logos import PROCESS
 from blocks.records import Check, Post
 
@@ -37,7 +37,7 @@ class LexiconAnalyst(Analyst):
         default="summary", description="summary: a sentence on each post and keywords; keywords: keywords alone."
     )
 
-    def analyze(self, posts: Sequence[Post]) -> Answers:
+    def analyze(self, posts: Sequence[Post], progress: Progress = unheard) -> Answers:  # noqa: ARG002 - it is quick
         found = tuple(lexicon.analyze(post, self.max_keywords) for post in posts)
         return Answers(found if self.mode == "summary" else tuple(replace(said, summary="") for said in found))
 

@@ -24,6 +24,14 @@ class PublishMode(StrEnum):
     DRAFT = "draft"
 
 
+class OnHoliday(StrEnum):
+    """What a run does on a holiday. `skip`: nothing. `draft`: all but publishing. `publish`: as on any day."""
+
+    SKIP = "skip"
+    DRAFT = "draft"
+    PUBLISH = "publish"
+
+
 class PipelineSettings(Block):
     """Which blocks a run works with, and its plain settings: cron, command line and UI share them.
 
@@ -104,6 +112,20 @@ class PipelineSettings(Block):
         ge=0,
         le=720,
         description="Minutes after which the day's run is repeated, to finish what went wrong; 0: it is not.",
+    )
+    holiday_calendar: str = Field(
+        default="",
+        max_length=20,
+        description="The calendar of holidays, as US, DE-BY or XNYS (a stock exchange); empty: there are none.",
+    )
+    on_holiday: OnHoliday = Field(
+        default=OnHoliday.SKIP, description="On a holiday: skip the run, only draft, or publish as on any day."
+    )
+    log_folder: str = Field(
+        default="", description="Where runs keep a log file a day, the last seven; empty: in Prefect alone."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="How much runs log: DEBUG, INFO, WARNING or ERROR."
     )
     schedule_timezone: str = Field(default="UTC", description="The team's time zone, as Europe/Berlin.")
 

@@ -49,3 +49,8 @@ def one_line(value: object, limit: int = 100) -> str:
     """A cleaned string on one line, at most `limit` characters: for names, logs and reports."""
     text = " ".join(clean(value).split())
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """A number of things in words, as "1 post" and "1,234 posts"."""
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

@@ -53,15 +53,10 @@ def _print_field(name: str, value: str) -> None:
 
 
 def _setup() -> int:
-    import blocks
-    from blocks.loading import save
     from blocks.pipeline_settings import BLOCK_NAME
-    from flows import environment
+    from flows.setup import save_blocks
 
-    for name in blocks.__all__:
-        getattr(blocks, name).register_type_and_schema()
-    for block in environment.blocks_of(environment.read()):
-        save(block, BLOCK_NAME)
+    for block in save_blocks():
         _say("✅", f"{block.get_block_type_slug()}/{BLOCK_NAME}")
         for field in type(block).model_fields:
             shown = str(getattr(block, field))

@@ -68,6 +68,7 @@ def serve(settings: PipelineSettings, api: str) -> None:
             daily_pipeline.serve(
                 name=BLOCK_NAME,
                 schedules=schedules,
+                tags=[BLOCK_NAME],
                 pause_on_shutdown=False,
                 limit=1,
                 print_starting_message=False,
@@ -83,8 +84,8 @@ def _serve_both(schedules: list[Schedule], minutes: int) -> None:
     print(f"What is approved goes out within {minutes} minutes.", flush=True)
     often = Interval(timedelta(minutes=minutes))
     both = [
-        daily_pipeline.to_deployment(BLOCK_NAME, schedules=schedules),
-        publish_approved.to_deployment(publish_approved.name, schedules=[often]),
+        daily_pipeline.to_deployment(BLOCK_NAME, schedules=schedules, tags=[BLOCK_NAME]),
+        publish_approved.to_deployment(publish_approved.name, schedules=[often], tags=[BLOCK_NAME]),
     ]
     # Two at a time: of two that want the ledger, one ends as skipped.
     prefect_serve(*cast("list[RunnerDeployment]", both), pause_on_shutdown=False, limit=2, print_starting_message=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -34,12 +35,13 @@ from blocks.gemini import GeminiAnalyst
 from blocks.google_sheet import GoogleSheet
 from blocks.lexicon_analyst import LexiconAnalyst
 from blocks.outbox_publisher import OutboxPublisher
-from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings, PublishMode
+from blocks.pipeline_settings import BLOCK_NAME, OnHoliday, PipelineSettings, PublishMode
 from blocks.records import Layout, is_snowflake
 from blocks.service_url import ServiceUrl
 from blocks.sqlite_ledger import SqliteLedger
 from blocks.typefully import TypefullyPublisher
 from blocks.x_publisher import XPublisher
+from tasks.holiday import holiday_on
 from tasks.language import languages
 from tasks.x_text import LINK_PRICE
 
@@ -52,6 +54,16 @@ def _zone(value: str) -> str:
         ZoneInfo(value)
     except (KeyError, ValueError, OSError) as error:
         raise ValueError("is no time zone: write it as Europe/Berlin or UTC") from error
+    return value
+
+
+def _calendar(value: str) -> str:
+    if value == "none":
+        return ""
+    try:
+        holiday_on(date(2024, 1, 1), value)
+    except PermanentError as error:
+        raise ValueError("is no calendar") from error
     return value
 
 
@@ -121,7 +133,11 @@ class Environment(BaseModel):
     SCHEDULE_AGAIN_AFTER: Annotated[int, Field(ge=0, le=720)] = 60
     SCHEDULE_TIMEZONE: Annotated[str, AfterValidator(_zone)] = "UTC"
     LOG_LEVEL: LogLevel = "INFO"
+    LOG_PATH: Path = Path("data/logs")
+    HOLIDAY_CALENDAR: Annotated[str, AfterValidator(_calendar)] = ""
+    ON_HOLIDAY: OnHoliday = OnHoliday.SKIP
     NOTIFY_WEBHOOK_URL: Webhook = NO_SECRET
+    NOTIFY_BLOCK: Annotated[str, Field(pattern=r"^[a-z0-9-]+/[a-z0-9-]+$")] = ""
     ANALYSIS_MODE: AnalysisMode = "summary"
     PROMPTS_PATH: Path | None = None
     DIGEST_LAYOUT: Layout = Layout.SINGLE
@@ -149,6 +165,9 @@ _ADVICE = {
     "SCHEDULE_AGAIN_AFTER": "must be a number of minutes from 0 to 720",
     "SCHEDULE_TIMEZONE": "is no time zone: write it as Europe/Berlin or UTC",
     "LOG_LEVEL": "must be DEBUG, INFO, WARNING or ERROR",
+    "HOLIDAY_CALENDAR": "must be a country, as US, with a part of it, as DE-BY, or an exchange, as XNYS",
+    "ON_HOLIDAY": "must be skip, draft or publish",
+    "NOTIFY_BLOCK": "must be a block of Prefect's that notifies, as slug/name: slack-webhook/team",
     "NOTIFY_WEBHOOK_URL": "must be a webhook's address, as https://discord.com/api/webhooks/…",
     "ANALYSIS_MODE": "must be summary or keywords",
     "DIGEST_LAYOUT": "must be single, linked, thread or long",
@@ -284,7 +303,11 @@ def blocks_of(environment: Environment, name: str = BLOCK_NAME) -> list[Block]:
         page=environment.DIGEST_PAGE,
         daily_budget=environment.DAILY_BUDGET,
         alert_after_days=environment.ALERT_AFTER_DAYS,
-        notify=named(notifier) if notifier else "",
+        notify=environment.NOTIFY_BLOCK or (named(notifier) if notifier else ""),
+        holiday_calendar=environment.HOLIDAY_CALENDAR,
+        on_holiday=environment.ON_HOLIDAY,
+        log_folder=str(environment.LOG_PATH.absolute()),
+        log_level=environment.LOG_LEVEL,
         approval_minutes=environment.APPROVAL_MINUTES,
     )
     return [source, ledger, *analysts, *filter(None, (publisher, notifier)), settings]

@@ -56,6 +56,8 @@ def prefect_server() -> Iterator[str]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        # The page asks the server that it came from. Prefect's own default is port 4200, whatever the port is.
+        env=os.environ | {"PREFECT_UI_API_URL": "/api"},
         start_new_session=True,
     ) as server:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from datetime import date
 from typing import Any, ParamSpec, TypeVar
 
@@ -38,6 +39,7 @@ class Steps:
     def run(self, step: Task[P, R], *args: P.args, **kwargs: P.kwargs) -> R | None:
         """What the step returns, or None if it failed after its retries."""
         given: Any = [arg if isinstance(arg, _PLAIN) else quote(arg) for arg in args]
+        began = time.monotonic()
         try:
             return step(*given, **kwargs)
         except Exception as error:  # A step that fails never ends the day.
@@ -47,6 +49,18 @@ class Steps:
             if not isinstance(error, PipelineError):
                 get_run_logger().debug("step %s", step.name, exc_info=True)
             return None
+        finally:
+            self._day.seconds[step.name] = time.monotonic() - began
+
+    def aside(self, step: Task[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Run a step that only shows what was done: if it fails, the log says so, and the day is no worse for it."""
+        given: Any = [arg if isinstance(arg, _PLAIN) else quote(arg) for arg in args]
+        try:
+            step(*given, **kwargs)
+        except Exception as error:
+            if was_interrupted(error):
+                raise KeyboardInterrupt from error
+            get_run_logger().warning("%s: %s", step.name, reason(error))
 
     def leave_out(self, why: str, *names: str) -> None:
         """Note that steps are not run, and why."""

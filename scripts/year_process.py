@@ -71,7 +71,6 @@ def without_prefect(blocks: dict[str, Block]) -> Iterator[None]:
     with ExitStack() as stack:
         stack.enter_context(patch.object(Block, "load", lambda name: blocks[name].model_copy()))
         stack.enter_context(patch.object(report_step, "get_run_logger", lambda: quiet))
-        stack.enter_context(patch.object(report_step, "create_markdown_artifact", lambda **_: None))
         # The same certificates and the same key, read again by every client: no outcome depends on them.
         stack.enter_context(patch.object(ssl, "create_default_context", cache(ssl.create_default_context)))
         # The environment's proxies, gathered again for every call: none stands before loopback.

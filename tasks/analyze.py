@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from blocks.analyst import Analyst, Answers
 from blocks.errors import PermanentError, TransientError, reason
 from blocks.ledger import Ledger
 from blocks.loading import load
 from blocks.records import Entry, Post, PostStatus
-from tasks.step import step
+from blocks.text import count
+from tasks.progress import Progress
+from tasks.step import say_what, step
 
 BATCH = 5_000
 """How many posts are analysed and written at a time. A sheet takes few calls; an analyst has smaller batches itself."""
@@ -93,6 +96,10 @@ def in_lines(unanalyzed: Mapping[str, str]) -> list[str]:
     return [f"post {ids[0]}: {why}" if len(ids) == 1 else f"{len(ids)} posts: {why}" for why, ids in by_reason.items()]
 
 
+def _from(bar: Progress, start: int, done: int) -> None:
+    bar.at(start + done)
+
+
 @step("analyze", run_name="analyze with {analyst}", timeout_seconds=900)
 def analyze(ledger: str, analyst: str) -> Analyzed:
     """Analyse the ledger's new posts, and write what was found to their rows.
@@ -106,9 +113,11 @@ def analyze(ledger: str, analyst: str) -> Analyzed:
     entries = book.entries(PostStatus.NEW)
     posts = ready(entries, now)
     done = Analyzed(waiting=len(entries) - len(posts))
-    ask = load(Analyst, analyst).analyze
+    ask, bar = load(Analyst, analyst).analyze, Progress("posts analysed", len(posts))
+    say_what(f"analyze {count(len(posts), 'post')} with {analyst.partition('/')[0]}")
     for start in range(0, len(posts), BATCH):
-        got = analyze_batch(ask, posts[start : start + BATCH])
+        shown = partial(_from, bar, start)
+        got = analyze_batch(partial(ask, progress=shown), posts[start : start + BATCH])
         if len(got.unanalyzed) > 1 and not got.analyses:
             raise PermanentError(f"None of {len(got.unanalyzed)} posts: {in_lines(got.unanalyzed)[0]}")
         book.note_analyses(got.analyses, now)

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from blocks.ledger import Archived, Ledger
 from blocks.loading import load
 from blocks.records import PostStatus
-from tasks.step import step
+from blocks.text import count
+from tasks.step import say_what, step
 
 
 def done_statuses(*, has_analyst: bool, has_publisher: bool) -> list[PostStatus]:
@@ -29,4 +30,6 @@ def archive(ledger: str, done: Sequence[PostStatus]) -> Archived:
         ledger: the ledger's block, as slug/name.
         done: the statuses of rows that are done.
     """
-    return load(Ledger, ledger).archive(done, datetime.now(UTC))
+    archived = load(Ledger, ledger).archive(done, datetime.now(UTC))
+    say_what(f"archive {count(archived.moved, 'post')}")
+    return archived

@@ -9,7 +9,8 @@ from blocks.columns import listed
 from blocks.ledger import Known, Ledger
 from blocks.loading import load
 from blocks.records import Post, PostStatus
-from tasks.step import step
+from blocks.text import count
+from tasks.step import say_what, step
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,4 +50,6 @@ def dedupe(ledger: str, posts: Mapping[str, Post]) -> Fresh:
         ledger: the ledger's block, as slug/name.
         posts: by status id, what was fetched.
     """
-    return compare(posts.values(), load(Ledger, ledger).known(list(posts)))
+    fresh = compare(posts.values(), load(Ledger, ledger).known(list(posts)))
+    say_what(f"dedupe {count(len(posts), 'post')}, {len(fresh.new):,} new")
+    return fresh

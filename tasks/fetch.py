@@ -10,8 +10,9 @@ from blocks.errors import PermanentError
 from blocks.loading import load
 from blocks.records import Bookmark, ChannelRead, Message, Post, message_time_ms
 from blocks.source import Source
+from blocks.text import count
 from tasks.links import posts_in
-from tasks.step import step
+from tasks.step import say_what, step
 
 
 @dataclass(slots=True)
@@ -97,6 +98,7 @@ def fetch(
     lookback = timedelta(days=lookback_days)
     events = load(Source, source).read(sound(bookmarks, now), limit=limit, lookback=lookback, channels=channels)
     fetched = collect(events, now)
+    say_what(f"fetch {count(fetched.messages, 'message')} from {source.partition('/')[0].partition(':')[0]}")
     if fetched.channels and fetched.failed_channels == fetched.channels and not fetched.messages + fetched.reread:
         raise PermanentError("; ".join(fetched.problems))
     return fetched

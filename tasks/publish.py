@@ -20,7 +20,7 @@ from tasks.final_look import check_draft
 from tasks.language import languages
 from tasks.recipe import layout_of
 from tasks.settle import settle
-from tasks.step import step
+from tasks.step import say_what, step
 from tasks.x_text import price, weighted_length
 
 
@@ -228,5 +228,7 @@ def publish(ledger: str, publisher: str, terms: Terms, day: date) -> Published:
     waiting = book.drafts(DraftStatus.UNSURE)
     if terms.mode is not PublishMode.AUTO:
         waiting += book.drafts(DraftStatus.PROPOSED)
+    if receipts:
+        say_what(f"publish {', '.join(draft.id for draft, _ in receipts)} to {channel.destination}")
     paid = sum(draft.cost for draft, _ in receipts) if channel.charges else 0.0
     return Published(tuple(receipts), tuple(waiting), tuple(problems), tuple(held), paid, _quiet_since(book))

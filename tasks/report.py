@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from pathlib import PurePath
 
-from prefect.artifacts import create_markdown_artifact
 from prefect.logging import get_run_logger
 from rich.console import Console
 from rich.text import Text
@@ -15,7 +14,7 @@ from rich.text import Text
 from blocks.ledger import Archived, Ledger
 from blocks.loading import load
 from blocks.records import Line, RunReport
-from blocks.text import one_line
+from blocks.text import count, one_line
 from tasks.analyze import Analyzed
 from tasks.dedupe import Fresh
 from tasks.draft import Drafted
@@ -52,13 +51,22 @@ class Day:
     drafted: Drafted | None = None
     published: Published | None = None
     archived: Archived | None = None
+    seconds: dict[str, float] = field(default_factory=dict)
+    """How long each step took."""
+
     failed: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     dry_run: bool = False
     alert_after: int = 0
     """Days without a digest after which the report is an alarm; 0: never."""
 
+    budget: float = 0.0
+    """US dollars that the day may cost; 0: no limit."""
+
     day: date | None = None
+    holiday: str = ""
+    """Which holiday it is, so that the run only drafts."""
+
     publisher: str = ""
     """The publisher's block, as slug/name."""
 
@@ -78,10 +86,6 @@ class Day:
         return days if self.alert_after and days >= self.alert_after else 0
 
 
-def _count(number: int, one: str, many: str = "") -> str:
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def _trouble(day: Day, step_name: str, what: str) -> list[Line]:
     """The line of a step that failed or was left out, if it did."""
     if step_name in day.failed:
@@ -96,13 +100,13 @@ def _collection(day: Day) -> list[Line]:
     if day.fetched:
         got = day.fetched
         again = f" ({got.reread:,} earlier ones read again)" if got.reread else ""
-        lines.append(Line(_OK, f"Fetched {_count(got.messages, 'Discord message')}{again}"))
+        lines.append(Line(_OK, f"Fetched {count(got.messages, 'Discord message')}{again}"))
         if got.waiting:
-            lines.append(Line(_WARN, f"{_count(got.waiting, 'more message')} waiting for the next runs (limit)"))
-        lines.append(Line(_OK, f"Found {_count(got.mentions, 'link')} to Twitter/X posts"))
+            lines.append(Line(_WARN, f"{count(got.waiting, 'more message')} waiting for the next runs (limit)"))
+        lines.append(Line(_OK, f"Found {count(got.mentions, 'link')} to Twitter/X posts"))
         if got.impossible:
             shown = ", ".join(one_line(i, 24) for i in list(got.impossible)[:3])
-            text = f"{_count(len(got.impossible), 'link')} left out, no such post can exist: {shown}"
+            text = f"{count(len(got.impossible), 'link')} left out, no such post can exist: {shown}"
             lines.append(Line(_WARN, text))
         mark = _BAD if got.failed_channels else _WARN
         lines += [Line(mark, problem) for problem in got.problems[:10]]
@@ -114,10 +118,10 @@ def _collection(day: Day) -> list[Line]:
     lines += _trouble(day, "upload", "Uploading")
     if day.uploaded is not None and day.fetched and day.fresh:
         skipped = day.fetched.mentions - day.uploaded
-        text = f"Uploaded {_count(day.uploaded, 'new post')} ({_count(skipped, 'duplicate')} skipped)"
+        text = f"Uploaded {count(day.uploaded, 'new post')} ({count(skipped, 'duplicate')} skipped)"
         lines.append(Line(_OK, text))
         if day.fresh.changed:
-            lines.append(Line(_OK, f"Updated {_count(len(day.fresh.changed), 'post')} (late text, more sharers)"))
+            lines.append(Line(_OK, f"Updated {count(len(day.fresh.changed), 'post')} (late text, more sharers)"))
     return lines
 
 
@@ -126,13 +130,13 @@ def _analysis(day: Day) -> list[Line]:
     if day.analyzed:
         got = day.analyzed
         by = " with the embedded lexicon instead" if "analyze" in day.failed else ""
-        lines.append(Line(_OK, f"Analyzed {_count(got.posts, 'post')}{by}, {got.relevant:,} about crypto"))
-        lines.append(Line(_OK, f"Found {_count(len(got.projects), 'crypto project')}"))
+        lines.append(Line(_OK, f"Analyzed {count(got.posts, 'post')}{by}, {got.relevant:,} about crypto"))
+        lines.append(Line(_OK, f"Found {count(len(got.projects), 'crypto project')}"))
         if got.waiting:
-            lines.append(Line(_WARN, f"{_count(got.waiting, 'post')} without text so far: waiting for the embed"))
+            lines.append(Line(_WARN, f"{count(got.waiting, 'post')} without text so far: waiting for the embed"))
         lines += [Line(_WARN, f"Not analyzed: {line}") for line in got.unanalyzed[:5]]
         if got.tokens:
-            lines.append(Line(_CHART, f"Gemini used {_count(got.tokens, 'token')}, about ${got.cost:.3f}"))
+            lines.append(Line(_CHART, f"Gemini used {count(got.tokens, 'token')}, about ${got.cost:.3f}"))
     lines += _trouble(day, "draft", "Draft")
     if day.drafted:
         lines += _drafting(day.drafted)
@@ -144,7 +148,7 @@ def _drafting(drafted: Drafted) -> list[Line]:
     lines, chosen, made = list[Line](), drafted.selection, drafted.draft
     if made:
         posts = f"{len(made.parts)} posts, the longest " if len(made.parts) > 1 else ""
-        about = f"{_count(len(made.post_ids), 'item')}, {posts}{made.weighted_length} characters"
+        about = f"{count(len(made.post_ids), 'item')}, {posts}{made.weighted_length} characters"
         lines.append(Line(_OK, f"Generated daily draft ({about}, ${made.cost:.3f} on X)"))
     else:
         lines.append(Line(_WARN, f"No new draft: {drafted.note}"))
@@ -152,18 +156,18 @@ def _drafting(drafted: Drafted) -> list[Line]:
         lines.append(Line(_WARN, f"The model wrote nothing, the posts' own words stand there: {drafted.problem}"))
     written, replaced = sum(i.by_model for i in chosen.items), sum(i.replaced for i in chosen.items)
     if written:
-        lines.append(Line(_OK, f"{_count(written, 'sentence')} by the model, each held against its post"))
+        lines.append(Line(_OK, f"{count(written, 'sentence')} by the model, each held against its post"))
     if replaced:
-        text = f"{_count(replaced, 'sentence')} of the model not taken, the posts' own words stand there"
+        text = f"{count(replaced, 'sentence')} of the model not taken, the posts' own words stand there"
         lines.append(Line(_WARN, text))
     whys = Counter(chosen.left_out.values())
     if dropped := whys.pop(NO_SENTENCE, 0):
-        lines.append(Line(_WARN, f"{_count(dropped, 'post')} left out: no sentence that may be printed"))
+        lines.append(Line(_WARN, f"{count(dropped, 'post')} left out: no sentence that may be printed"))
     if whys:
         told = ", ".join(f"{count} ({why})" for why, count in whys.most_common(4))
         lines.append(Line(_CHART, f"Left out of {len(chosen.left_out) + len(chosen.items)} candidates: {told}"))
     if drafted.tokens:
-        lines.append(Line(_CHART, f"Writing took {_count(drafted.tokens, 'token')}, about ${drafted.cost:.3f}"))
+        lines.append(Line(_CHART, f"Writing took {count(drafted.tokens, 'token')}, about ${drafted.cost:.3f}"))
     return lines
 
 
@@ -181,12 +185,14 @@ def _publishing(day: Day) -> list[Line]:
             label = "File" if receipt.destination == "outbox" else "Post ID"
             value = shown if label == "File" else ", ".join(receipt.ids)
             lines.append(Line(_NOTE, f"{label}: {PurePath(value) if label == 'File' else value}"))
+    if day.holiday:
+        lines.append(Line(_WARN, f"Only drafted, as it is a holiday: {day.holiday}"))
     lines += [Line(_BAD, problem) for problem in day.published.problems]
     lines += [Line(_WARN, line) for line in day.published.held]
     for draft in day.published.waiting:
         lines.append(Line(_WARN, f"Draft {draft.id} ({draft.status.value}) waits for a person: see Drafts"))
     if day.silent_for:
-        text = f"No digest has gone out for {_count(day.silent_for, 'day')}: look at Drafts, and at the lines above"
+        text = f"No digest has gone out for {count(day.silent_for, 'day')}: look at Drafts, and at the lines above"
         lines.append(Line(_BAD, text))
     return lines or [Line(_OK, "Nothing to publish")]
 
@@ -196,8 +202,8 @@ def _archive(day: Day) -> list[Line]:
     if "archive" in day.failed:
         lines.append(Line(_WARN, "The rows stay in Posts; the next run moves them"))
     if day.archived:
-        lines.append(Line(_OK, f"Archived {_count(day.archived.moved, 'processed post')}"))
-        lines.append(Line(_CHART, f"Total archived: {_count(day.archived.total, 'post')}"))
+        lines.append(Line(_OK, f"Archived {count(day.archived.moved, 'processed post')}"))
+        lines.append(Line(_CHART, f"Total archived: {count(day.archived.total, 'post')}"))
     return lines
 
 
@@ -280,7 +286,7 @@ def render(report: RunReport, started: datetime, *, dry_run: bool = False) -> st
 
 @step("report", run_name="report", timeout_seconds=120)
 def write_report(ledger: str, day: Day, local_start: datetime, seconds: float) -> RunReport:
-    """Write the run's report to the log, an artifact and the ledger.
+    """Write the run's report to the log and the ledger.
 
     Args:
         ledger: the ledger's block, as slug/name.
@@ -291,10 +297,6 @@ def write_report(ledger: str, day: Day, local_start: datetime, seconds: float) -
     report = write(day, seconds)
     text = render(report, local_start, dry_run=day.dry_run)
     get_run_logger().info("\n%s", text)
-    fenced = text.replace("`", "'")  # So that nothing inside can end the fence.
-    create_markdown_artifact(
-        key="daily-report", markdown=f"```\n{fenced}\n```", description=f"{report.status} {local_start:%Y-%m-%d}"
-    )
     if "ledger" not in day.failed and not day.held_by:
         load(Ledger, ledger).add_run(report)
     return report

@@ -8,6 +8,7 @@ from typing import Any, ParamSpec, TypeVar
 from prefect import Task, task
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
 
 from blocks.errors import PermanentError, UnclearError
 
@@ -44,9 +45,19 @@ def step(
             retry_delay_seconds=RETRY_DELAYS[:retries],
             retry_condition_fn=may_succeed,
             timeout_seconds=timeout_seconds,
+            # No tags: for each tag of a task Prefect asks its server for a place first, which takes 50 ms and can wait.
             # What was done is in the ledger. A cache would only be a second, wrong answer to that question.
             cache_policy=NO_CACHE,
             persist_result=False,
         )(function)
 
     return decorate
+
+
+def say_what(done: str) -> None:
+    """Name the run of the step that is under way by what it did, as "analyze 40 posts": it is known by then.
+
+    Prefect takes the name from the run's last event, so that it costs no call. Outside a run it does nothing.
+    """
+    if context := TaskRunContext.get():
+        context.task_run.name = done

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from blocks.ledger import Ledger
 from blocks.loading import load
 from blocks.records import Bookmark
+from blocks.text import count
 from tasks.dedupe import Fresh
-from tasks.step import step
+from tasks.step import say_what, step
 
 
 @step("upload", run_name="upload to {ledger}", timeout_seconds=300)
@@ -25,4 +26,6 @@ def upload(ledger: str, fresh: Fresh, bookmarks: Sequence[Bookmark]) -> int:
     """
     if not (fresh.new or fresh.changed or bookmarks):
         return 0
-    return load(Ledger, ledger).add(fresh.new, fresh.changed, bookmarks)
+    added = load(Ledger, ledger).add(fresh.new, fresh.changed, bookmarks)
+    say_what(f"upload {count(added, 'post')}")
+    return added

@@ -29,7 +29,7 @@ from blocks.records import RunReport
 from scripts.year import Year
 from scripts.year_process import without_prefect
 from scripts.year_world import simulated_time
-from tasks import report as report_step
+from tasks import run_page
 from tasks.report import Day, render
 from tasks.tell import tell
 from tests.attack_encodings import ENCODINGS
@@ -330,6 +330,15 @@ _LIVE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_OURS = re.compile(r"https://(?:x\.com/\w+/status/\d{1,19}|docs\.google\.com/spreadsheets/d/[\w-]+/edit)")
+_OUR_LINES = re.compile(
+    r"^(?:# \S+ \w+, \d\d \w+ \d{4}: (?:digest|dry run), [A-Z]+|## The (?:run|digest, as it (?:is out|will appear))"
+    r"|\[The (?:ledger|post)\]\(https://(?:docs\.google\.com/spreadsheets/d/[\w-]+/edit|x\.com/\w+/status/\d+)\)"
+    r"(?: · \[The post\]\(https://x\.com/\w+/status/\d+\))*)$",
+    re.MULTILINE,
+)
+"""The lines of the run's page that are code's own, and what a table says of a post."""
+
 _MENTION = re.compile(r"@(?:everyone|here)|<@[!&]?\d+>|<#\d+>|<![a-z^]+", re.IGNORECASE)
 
 
@@ -351,7 +360,7 @@ def outside_fences(markdown: str) -> str:
 
 def live_markup(markdown: str) -> list[str]:
     """What in an artifact's Markdown would be rendered as more than words."""
-    return [match[0] for match in _LIVE.finditer(outside_fences(markdown))]
+    return [match[0] for match in _LIVE.finditer(_OUR_LINES.sub("", outside_fences(markdown)))]
 
 
 def webhook_problems(body: Mapping[str, Any]) -> list[str]:
@@ -504,6 +513,8 @@ class Days(Year):
         """What the flow does after a day, with a draft that waits for a person, so that both are told."""
         settings = self.blocks[f"pipeline-settings/{BLOCK_NAME}"]
         assert isinstance(settings, PipelineSettings)
+        if report:
+            run_page.show_run.fn(settings.ledger, "", day, report, render(report, day.started))
         if report and settings.notify:
             tell.fn(settings.notify, report, render(report, day.started), None)
             tell.fn(settings.notify, report, render(report, day.started), day.drafted.draft if day.drafted else None)
@@ -581,10 +592,17 @@ class Days(Year):
         descriptions: list[str] = []
 
         def made(**artifact: Any) -> None:
-            artifacts.append(str(artifact.pop("markdown", "")))
+            # A table's cells are shown as they are, or as Markdown: as such they are held to the same.
+            cells = [*_strings(artifact.pop("table", [])), str(artifact.pop("link", ""))]
+            artifacts.extend(
+                [str(artifact.pop("markdown", "")), *(cell for cell in cells if not _OURS.fullmatch(cell))]
+            )
             descriptions.extend(_strings(artifact))
 
-        with patch.object(report_step, "create_markdown_artifact", made):
+        with ExitStack() as open_:
+            for name in ("create_markdown_artifact", "create_table_artifact", "create_link_artifact"):
+                open_.enter_context(patch.object(run_page, name, made))
+            open_.enter_context(patch.object(run_page, "_thirty_days", lambda *_: None))
             yield artifacts, descriptions
 
     def _outcome(self, report: RunReport | None, day: Day, artifacts: list[str], descriptions: list[str]) -> Outcome:

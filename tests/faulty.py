@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import Field
 
-from blocks.analyst import Analyst, Answers
+from blocks.analyst import Analyst, Answers, Progress, unheard
 from blocks.errors import PermanentError, UnclearError
 from blocks.ledger import Archived, Known
 from blocks.lexicon_analyst import LexiconAnalyst
@@ -80,7 +80,7 @@ class OutOfReach(Analyst):
     _block_type_name = "Test out-of-reach"
     _block_type_slug = "out-of-reach"
 
-    def analyze(self, posts: Sequence[Post]) -> Answers:
+    def analyze(self, posts: Sequence[Post], progress: Progress = unheard) -> Answers:
         raise PermanentError("the model is out of reach")
 
 
@@ -91,7 +91,7 @@ class Choking(LexiconAnalyst):
     _block_type_slug = "choking"
     word: str = Field(default="")
 
-    def analyze(self, posts: Sequence[Post]) -> Answers:
+    def analyze(self, posts: Sequence[Post], progress: Progress = unheard) -> Answers:
         if any(self.word in post.text for post in posts):
             raise RuntimeError("the batch was refused")
         return super().analyze(posts)

@@ -29,7 +29,7 @@ def test_with_nothing_set_the_embedded_members_work_on_the_sample(tmp_path: Path
     assert isinstance(ledger, SqliteLedger)
     assert ledger.path.is_absolute()
     assert isinstance(outbox, OutboxPublisher)
-    assert settings == PipelineSettings()
+    assert settings == PipelineSettings(log_folder=str(Path("data/logs").absolute()))
 
 
 def test_the_process_wins_over_the_file_and_an_empty_value_is_not_set(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ import tomllib
 from pathlib import Path
 
 import pytest
-import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 from prefect.blocks.core import Block
@@ -16,9 +15,6 @@ from prefect.blocks.core import Block
 import blocks
 from blocks import errors
 from blocks.loading import EMBEDDED, OUTSIDE
-from blocks.pipeline_settings import PipelineSettings
-from flows.daily_pipeline import daily_pipeline
-from flows.publish_approved import publish_approved
 
 ROOT = Path(__file__).parents[1]
 FLOORS = {"flows": {"flows", "tasks", "blocks"}, "tasks": {"tasks", "blocks"}, "blocks": {"blocks"}}
@@ -156,25 +152,6 @@ def test_every_dependency_has_its_reason() -> None:
         assert re.search(r'",\s+# \w+', line), line
 
 
-KEYS = {"name", "entrypoint", "description", "tags", "work_pool", "concurrency_limit", "enforce_parameter_schema"}
-
-
-def test_the_deployments_name_what_is_there() -> None:
-    file = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
-    assert set(file) == {"name", "deployments"}
-    for deployment, flow in zip(file["deployments"], (daily_pipeline, publish_approved), strict=True):
-        assert set(deployment) == KEYS | {"schedules"}
-        assert deployment["name"] == flow.name
-        module = flow.name.replace("-", "_")
-        assert deployment["entrypoint"] == f"flows/{module}.py:{module}"
-        assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
-        kinds = {frozenset(schedule) for schedule in deployment["schedules"]}
-        assert kinds == {frozenset({"cron", "timezone", "slug", "active"})}
-    first, second = ([schedule["cron"] for schedule in d["schedules"]] for d in file["deployments"])
-    assert first == PipelineSettings().crons
-    assert second == [f"*/{PipelineSettings().approval_minutes} * * * *"]
-
-
 def test_the_deployed_flow_takes_plain_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
     from datetime import date
 
@@ -186,6 +163,7 @@ def test_the_deployed_flow_takes_plain_parameters(monkeypatch: pytest.MonkeyPatc
     assert taken["day"] == date(2024, 1, 15)
     properties = flow.parameters.properties
     assert all(parameter.get("description") for parameter in properties.values()), "the run form explains itself"
+    assert all(one["title"][0].isupper() for one in properties.values()), "and in a person's words"
 
 
 def test_an_error_is_one_short_line() -> None:
