@@ -94,7 +94,7 @@ def automations(notify: UUID | None, patience: Patience | None = None) -> list[A
             ),
             actions=tell(
                 "daily-pipeline: {{ flow_run.name }} is not over",
-                f"After {wait.run} hours it is still at work.\n{_PLACE}",
+                f"After {wait.run} it is still at work.\n{_PLACE}",
             ),
         ),
         AutomationCore(

@@ -21,10 +21,22 @@ SECONDS_TO_START = 120
 """How long the server may take: on a new database it makes the tables first."""
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of this machine that nothing listens on."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def server_settings(address: str) -> dict[str, str]:
+    """What a Prefect server's process must know that people reach at `address`, as http://127.0.0.1:4200."""
+    return {
+        # The page asks the server that it came from. Prefect's own default is port 4200, whatever the port is.
+        "PREFECT_UI_API_URL": "/api",
+        # For the links in alerts.
+        "PREFECT_UI_URL": os.environ.get("PREFECT_UI_URL", address),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    }
 
 
 def _wait_for(address: str, server: subprocess.Popen[bytes]) -> None:
@@ -49,15 +61,14 @@ def prefect_server() -> Iterator[str]:
         yield str(PREFECT_API_URL.value())
         return
     print("Starting Prefect. It takes 10 to 30 seconds ...", file=sys.stderr, flush=True)
-    port = _free_port()
+    port = free_port()
     address = f"http://127.0.0.1:{port}"
     with subprocess.Popen(
         [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        # The page asks the server that it came from. Prefect's own default is port 4200, whatever the port is.
-        env=os.environ | {"PREFECT_UI_API_URL": "/api"},
+        env=os.environ | server_settings(address),
         start_new_session=True,
     ) as server:
         try:

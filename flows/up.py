@@ -17,6 +17,8 @@ from typing import TextIO
 import httpx
 import psutil
 
+from flows.server import server_settings
+
 HOME = Path("data/up")
 """Where the logs of server and worker are, and the numbers of their processes."""
 
@@ -36,7 +38,8 @@ def _address() -> str:
     return str(given or f"http://{PREFECT_SERVER_API_HOST.value()}:{PREFECT_SERVER_API_PORT.value()}/api")
 
 
-def _answers(api: str) -> bool:
+def answers(api: str) -> bool:
+    """Whether a Prefect server answers there."""
     try:
         return httpx.get(f"{api}/health", timeout=5, trust_env=False).is_success
     except httpx.TransportError:
@@ -72,7 +75,7 @@ def _start(name: str, *arguments: str) -> subprocess.Popen[bytes]:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            env=os.environ | {"PREFECT_UI_API_URL": "/api", "PREFECT_SERVER_ANALYTICS_ENABLED": "false"},
+            env=os.environ | server_settings(_address().removesuffix("/api")),
             start_new_session=True,
         )
     _process_file(name).write_text(str(process.pid), encoding="ascii")
@@ -97,14 +100,14 @@ def _stop(name: str) -> bool:
 
 def _serve(api: str) -> str:
     """Have a server at this address. Gives what was done, in words."""
-    if _answers(api):
+    if answers(api):
         return "runs already"
     url = httpx.URL(api)
     if url.host not in ("127.0.0.1", "localhost"):
         raise UpError(f"No Prefect server answers at {api}: start it there, or unset PREFECT_API_URL.")
     server = _start("server", "server", "start", "--host", url.host, "--port", str(url.port or 4200))
     deadline = time.monotonic() + SECONDS
-    while not _answers(api):
+    while not answers(api):
         if server.poll() is not None or time.monotonic() > deadline:
             raise UpError(f"Prefect's server did not start: see {HOME / 'server.log'}.")
         time.sleep(0.3)

@@ -98,7 +98,7 @@ def markdown(day: Day, report: RunReport, text: str, links: Links) -> str:
 
 
 _PLAIN = str.maketrans({"*": "∗", "[": "(", "]": ")", "|": "¦", "$": "＄", "\\": "⧵"})
-_OPENS = re.compile(r"^([#>+-]|\d+[.)])|(?<=www)(?=\.)|(?<=&)(?=#?\w+;)", re.IGNORECASE)
+_OPENS = re.compile(r"^(#{1,6}\s|[>+-]|\d+[.)])|(?<=www)(?=\.)|(?<=&)(?=#?\w+;)", re.IGNORECASE)
 
 
 def _cell(text: str, length: int = 200) -> str:
