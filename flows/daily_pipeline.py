@@ -25,6 +25,7 @@ from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings, PublishMode
 from blocks.records import Bookmark, Draft, DraftStatus
 from flows import form
 from flows.log_file import keeping_logs
+from flows.machine import note_machine
 from flows.plan import AS_SET_UP, Plan, block_named
 from flows.steps import Steps
 from tasks.analyze import analyze
@@ -185,6 +186,7 @@ def daily_pipeline(
         settings: The block with the settings, as slug/name.
     """
     began = time.monotonic()
+    note_machine()
     saved = load(PipelineSettings, settings)
     local_start = datetime.now(ZoneInfo(saved.schedule_timezone))
     who = f"{flow_run.name} ({str(flow_run.id)[:8]}) on {gethostname()}"

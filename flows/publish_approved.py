@@ -16,6 +16,7 @@ from prefect.states import Completed, Failed
 
 from blocks.loading import load
 from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings, PublishMode
+from flows.machine import note_machine
 from flows.steps import Steps
 from tasks.look import look
 from tasks.open_ledger import kept, open_ledger
@@ -32,6 +33,7 @@ def publish_approved(settings: str = f"pipeline-settings/{BLOCK_NAME}") -> State
         settings: The settings block, as slug/name.
     """
     began = time.monotonic()
+    note_machine()
     saved = load(PipelineSettings, settings)
     now = datetime.now(ZoneInfo(saved.schedule_timezone))
     day = Day(str(flow_run.id), now.astimezone(UTC), publisher=saved.publisher, day=now.date())

@@ -1,16 +1,19 @@
 """`make up` and `make down`: all that a team needs on a server of its own, as `python -m flows.up` and `… down`.
 
 Up starts what is not running yet and brings the rest up to date: a Prefect server, the blocks, the work pool, the
-deployments, the automations, a worker. Down stops the worker and the server. What the server keeps stays.
+deployments, the automations, a worker. Down stops the worker and the server. What the server keeps stays. `work` is for
+containers and services of systemd: all but the server, and the worker in the foreground.
 """
 
 from __future__ import annotations
 
+import argparse
 import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
@@ -24,6 +27,7 @@ HOME = Path("data/up")
 
 SECONDS = 120
 POOL = "daily-pipeline"
+_WORKER = ("worker", "start", "--pool", POOL, "--type", "process")
 
 
 class UpError(Exception):
@@ -125,7 +129,7 @@ def _prefect(*arguments: str) -> None:
 def _work() -> str:
     if _running("worker"):
         return "runs already"
-    worker = _start("worker", "worker", "start", "--pool", POOL, "--type", "process")
+    worker = _start("worker", *_WORKER)
     time.sleep(2)
     if worker.poll() is not None:
         raise UpError(f"The worker did not start: see {HOME / 'worker.log'}.")
@@ -134,6 +138,36 @@ def _work() -> str:
 
 def _told(what: str, done: str) -> None:
     print(f"  ✅ {what + ':':<13}{done}", flush=True)
+
+
+def prepare(api: str) -> None:
+    """Bring what the server keeps up to date: blocks, work pool, deployments, automations, runs that died.
+
+    Raises:
+        UpError, PipelineError: something is wrong with the settings, or the server refused it.
+    """
+    from prefect.settings import PREFECT_API_URL, temporary_settings
+
+    with temporary_settings({PREFECT_API_URL: api}):
+        from blocks.loading import load
+        from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings
+        from flows.automations import apply, automations, notifier
+        from flows.machine import bury
+        from flows.setup import save_blocks
+
+        saved = len(save_blocks())
+        _told("blocks", f"{saved} saved from .env" if Path(".env").is_file() else f"{saved}, no .env: the sample")
+        _prefect("--no-prompt", "work-pool", "create", POOL, "--type", "process", "--overwrite")
+        _told("work pool", POOL)
+        _prefect("--no-prompt", "deploy", "--all")
+        settings = load(PipelineSettings, f"pipeline-settings/{BLOCK_NAME}")
+        _told("deployments", f"daily at {settings.schedule_time} {settings.schedule_timezone}, and more: see the UI")
+        wanted = automations(notifier(settings.notify))
+        apply(wanted)
+        quiet = "" if settings.notify else ", but nobody is told: set NOTIFY_WEBHOOK_URL"
+        _told("automations", f"{len(wanted)}{quiet}")
+        if dead := bury():
+            _told("clean-up", f"{dead} marked as crashed whose process is gone: the next run goes on")
 
 
 def up() -> None:
@@ -145,36 +179,12 @@ def up() -> None:
     from flows import environment
 
     environment.read()  # What is wrong with .env is said before anything starts.
-    api = _address()
-    os.environ["PREFECT_API_URL"] = api
+    api = os.environ["PREFECT_API_URL"] = _address()
     _told("server", _serve(api))
-
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    with temporary_settings({PREFECT_API_URL: api}):
-        from blocks.loading import load
-        from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings
-        from flows.automations import apply, automations, notifier
-        from flows.setup import save_blocks
-
-        saved = save_blocks()
-        _told(
-            "blocks",
-            f"{len(saved)} saved from .env" if Path(".env").is_file() else f"{len(saved)}, no .env: the sample",
-        )
-        _prefect("--no-prompt", "work-pool", "create", POOL, "--type", "process", "--overwrite")
-        _told("work pool", POOL)
-        _prefect("--no-prompt", "deploy", "--all")
-        settings = load(PipelineSettings, f"pipeline-settings/{BLOCK_NAME}")
-        _told("deployments", f"daily at {settings.schedule_time} {settings.schedule_timezone}, and more: see the UI")
-        wanted = automations(notifier(settings.notify))
-        apply(wanted)
-        quiet = "" if settings.notify else ", but nobody is told: set NOTIFY_WEBHOOK_URL"
-        _told("automations", f"{len(wanted)}{quiet}")
+    prepare(api)
     _told("worker", _work())
-    ui = api.removesuffix("/api")
     print(f"""
-The Prefect UI: {ui}
+The Prefect UI: {api.removesuffix("/api")}
   Deployments, daily-pipeline, Run, Quick run   starts a run now
   the same, Custom run                          with other parameters: try Dry run first
   Runs, the newest, Artifacts                   the report, the digest, what was left out
@@ -184,19 +194,42 @@ In a terminal:
 `make down` stops server and worker; logs are in {HOME}.""")
 
 
+def work() -> None:
+    """Bring everything up to date on a server that somebody else started, and become its worker.
+
+    It is what a container or a service of systemd runs. It comes back only by an error.
+
+    Raises:
+        UpError, PipelineError: something is wrong with the settings, or no server answers.
+    """
+    from flows import environment
+
+    environment.read()
+    api = os.environ["PREFECT_API_URL"] = _address()
+    deadline = time.monotonic() + SECONDS
+    while not answers(api):
+        if time.monotonic() > deadline:
+            raise UpError(f"No Prefect server answers at {api}.")
+        time.sleep(1)
+    prepare(api)
+    sys.stdout.flush()
+    os.execv(sys.executable, [sys.executable, "-m", "prefect", *_WORKER])
+
+
 def down() -> None:
     """Stop what `up` started. A run in progress ends where the ledger is whole; the next one goes on."""
     for name in ("worker", "server"):
         _told(name, "stopped" if _stop(name) else "was not running")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Do `up`, or `down` if that is asked for. Gives the exit code: 0, or 2 if something is wrong."""
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Do what was asked for: `up` (the default), `down` or `work`. Gives 0, or 2 if something is wrong."""
     from blocks.errors import PipelineError
 
-    asked = sys.argv[1:] if arguments is None else arguments
+    parser = argparse.ArgumentParser("flows.up", description="Everything that a team needs on a server of its own.")
+    parser.add_argument("what", nargs="?", choices=("up", "down", "work"), default="up")
     try:
-        down() if asked == ["down"] else up()
+        {"up": up, "down": down, "work": work}[parser.parse_args(arguments).what]()
     except (PipelineError, UpError) as error:
         for line in str(error).splitlines():
             print(f"  ❌ {line}", file=sys.stderr)

@@ -7,8 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,8 +20,7 @@ from pydantic import SecretStr
 from blocks import webhook
 from blocks.errors import PermanentError
 from flows.automations import Patience, apply, automations, notifier
-from flows.server import free_port, server_settings
-from flows.up import answers
+from tests.prefect_server import prefect_server_process
 from tests.services.webhook_server import WebhookServer
 
 SOON = Patience(run=timedelta(seconds=10), heartbeat=timedelta(seconds=10), day=timedelta(seconds=12))
@@ -89,40 +87,12 @@ class Team:
         raise AssertionError(f"nobody said {words}, but {[text[:200] for text in self.said]}")
 
 
-@contextmanager
-def server(folder: Path) -> Iterator[str]:
-    port = free_port()
-    api = f"http://127.0.0.1:{port}/api"
-    env = os.environ | server_settings(api.removesuffix("/api")) | {"PREFECT_HOME": str(folder / "prefect")}
-    env.pop("PREFECT_API_URL", None)
-    process = subprocess.Popen(
-        [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
-        env=env,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        wait_for(lambda: answers(api), 120)
-        yield api
-    finally:
-        process.terminate()
-        process.wait(30)
-
-
-def wait_for(so: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not so():
-        assert time.monotonic() < deadline, "it took too long"
-        time.sleep(0.2)
-
-
 @pytest.fixture(scope="module")
 def team(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Team]:
     folder = tmp_path_factory.mktemp("team")
     listening = WebhookServer()
     listening.start()
-    with server(folder) as api, temporary_settings({PREFECT_API_URL: api}):
+    with prefect_server_process(folder) as api, temporary_settings({PREFECT_API_URL: api}):
         block = webhook.block_for(SecretStr(f"{listening.url}/api/webhooks/1/token"))
         assert block
         type(block).register_type_and_schema()

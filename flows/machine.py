@@ -1,0 +1,47 @@
+"""On which machine a run works, written to the run: Prefect keeps the number of its process and not the host's name."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from socket import gethostname
+from threading import Thread
+from uuid import UUID
+
+import psutil
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter
+from prefect.runtime import flow_run
+from prefect.states import Crashed
+
+from blocks.pipeline_settings import BLOCK_NAME
+
+_LABEL = "daily-pipeline.machine"
+
+
+def note_machine() -> None:
+    """Write it down aside: the run does not wait for it, and is no worse without."""
+    run_id = flow_run.id
+
+    def work() -> None:
+        with suppress(Exception), get_client(sync_client=True) as client:
+            client.update_flow_run_labels(UUID(str(run_id)), {_LABEL: gethostname()})
+
+    Thread(target=work, daemon=True, name="machine").start()
+
+
+def bury() -> int:
+    """Mark runs as crashed whose process is gone from this machine, and give their number.
+
+    Prefect hears nothing of a process that is killed. The run would stay "Running", and keep those after it from
+    starting, until its heartbeat is missed: nine minutes.
+    """
+    dead = 0
+    running = {"state": {"type": {"any_": ["RUNNING", "CANCELLING"]}}, "tags": {"all_": [BLOCK_NAME]}}
+    with get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(running), limit=200):
+            number = run.infrastructure_pid or ""
+            is_here = run.labels.get(_LABEL) == gethostname() and number.isdecimal()
+            if is_here and not psutil.pid_exists(int(number)):
+                client.set_flow_run_state(run.id, Crashed(message="Its process is gone."))
+                dead += 1
+    return dead
