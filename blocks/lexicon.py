@@ -46,7 +46,7 @@ _CAMEL = re.compile(r"[A-Z][a-z0-9]+(?:[A-Z]+[a-z0-9]+)+|[A-Z][a-z]{3,}[A-Z]{1,4
 _DOMAIN = re.compile(r"[A-Z0-9][A-Za-z0-9]*\.(?:cash|fi|finance|xyz|io|eth|money|markets|exchange|trade|wtf|FI|IO)")
 _KIND = (
     r"(?:block|side|app)?chain|protocol|rollup|[Ll]ayer[ -][12]|L[12]|DEX|exchange|wallet|stablecoin|memecoin|token"
-    r"|cryptocurrency|crypto\w+|bridge|oracle|marketplace|DAO"
+    r"|cryptocurrency|crypto\w+|bridge|oracle|marketplace|DAO|platform|application|launchpad|aggregator|primitive"
 )
 _PROPER = r"[A-Z][\w]*(?:\.\w+)?(?: [A-Z]\w*)?"
 _EXPLAINED = re.compile(
@@ -58,7 +58,7 @@ _LOSS = re.compile(
     r"\$\d[\d.,]*\s?(?:[kKmMbB]\b|million|billion)?\+? (?:exploit|hack|rug)\b"
     r"|\b(?:exploited|drained|hacked) (?:for|of) (?:over |about |around |~)?\$\d",
 )
-_STANDARD = re.compile(r"(?:BIP|EIP|ERC|BEP|SLIP|BOLT)-?\d+")
+_STANDARD = re.compile(r"(?:[A-Z]{1,4}IP|ERC|BEP|BOLT)-?\d+")
 _NO_NAMES = set(
     "a an the this that these those it its he she we you they i there here what who which how why when where our my "
     "your his her their one each every some any all no not as in on at by for from with and or but if so then now "
@@ -84,9 +84,10 @@ class _Name:
         """Whether this is but the ticker."""
         return self.spelling == self.project.ticker
 
-    def fits(self, written: str) -> bool:
-        """Whether the words as they stand may be this name."""
-        return not self.exact or " ".join(_tokens(self.spelling)) == written
+    def fits(self, written: str, *, shouted: bool) -> bool:
+        """Whether the words as they stand may be this name: in its own spelling, or all in capitals."""
+        spelling = " ".join(_tokens(self.spelling))
+        return not self.exact or written == spelling or (len(written) > 3 and written == spelling.upper() and not shouted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +158,7 @@ class _Reading:
         certain = {name.project.name for name in self.certain}
         others = {name.project.name for name in self.read if name.plain and not name.doubtful} - certain
         company = any(name.bare for name in self.read if name.project.name in others) or len(others) > 1
-        return 2 * self.kinds["strong"] + min(self.kinds["medium"], 3) + len(certain) + company
+        return 2 * self.kinds["strong"] + min(self.kinds["medium"], 3) + 2 * len(certain) + company
 
     def named(self) -> list[_Name]:
         """The names that count, each project once, in the order in which they stand."""
@@ -197,7 +198,7 @@ def _bare_ticker(tokens: list[str], at: int) -> list[_Name]:
         before.pop()
     behind_a_figure = bool(before) and before[-1][0].isdigit()
     among_others = any(token in _lexicon().bare for token in [*before[-1:], *tokens[at + 1 : at + 2]])
-    return [name] if behind_a_figure or among_others or (len(tokens[at]) > 2 and not name.doubtful) else []
+    return [name] if behind_a_figure or among_others or len(tokens[at]) > 2 else []
 
 
 def _explained(text: str) -> set[str]:
@@ -227,15 +228,21 @@ def _coined(tokens: list[str], at: int, explained: set[str], *, title: bool) -> 
     return [_Name(Project(found, ""), "Other", found, True, True, True)], step
 
 
-def _one(tokens: list[str], lower: list[str], at: int, length: int) -> tuple[list[_Name], str | None]:
+def _one(
+    tokens: list[str], lower: list[str], at: int, length: int, *, shouted: bool
+) -> tuple[list[_Name], str | None]:
     """What some words are: the name that they write, if any, and the kind of term."""
     lexicon, key = _lexicon(), tuple(lower[at : at + length])
     kind = "strong" if length == 1 and _STANDARD.fullmatch(tokens[at]) else lexicon.context.get(key)
     known = lexicon.names.get(key)
+    if not known and length == 1 and tokens[at].endswith("DAO"):
+        known = lexicon.names.get((lower[at][:-3],))
+        tokens = [tokens[at][:-3]]
+        at = 0
     if not known:
         return [], kind
     written = " ".join(tokens[at : at + length])
-    names = [name for name in known if name.fits(written)]
+    names = [name for name in known if name.fits(written, shouted=shouted)]
     sure = [name for name in names if not name.plain]
     return (sure or names)[:1], kind
 
@@ -257,7 +264,7 @@ def _read(text: str) -> _Reading:
             continue
         step = 1
         for length in range(min(lexicon.longest, len(tokens) - at), 0, -1):
-            found, kind = _one(tokens, lower, at, length)
+            found, kind = _one(tokens, lower, at, length, shouted=shouted)
             if found or kind:
                 reading.read += found
                 if kind and not (found and not found[0].plain):
@@ -272,9 +279,10 @@ def _read(text: str) -> _Reading:
             if ticker:
                 reading.read += ticker
             elif len(parts) > 1:
-                found, kind = _one(parts, [parts[0].lower()], 0, 1)
-                reading.read += found
-                reading.kinds[kind or ""] += 1
+                for place, part in enumerate(parts):
+                    found, kind = _one(parts, [part.lower() for part in parts], place, 1, shouted=shouted)
+                    reading.read += found if place == 0 or part[:1].isupper() else []
+                    reading.kinds[kind or ""] += 1
             else:
                 coined, step = _coined(tokens, at, explained, title=title)
                 reading.read += coined
