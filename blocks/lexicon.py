@@ -6,12 +6,12 @@ The words are data: `data/projects.csv` (names, tickers, which of them are ordin
 Precision comes first. A project counts as named by
 - its cashtag ("$NEAR"), unless that is a stock's ticker too;
 - a name that nobody uses for anything else ("Chainlink", "NEAR Protocol"), in any case, or only as the project
-  writes it ("Aave");
+  writes it ("Aave") or all in capitals;
 - a name that is an ordinary word too ("Base", "Render"): only written as the project writes it, and only
   where other words of the post belong to crypto, or the project's bare ticker stands there too ("Optimism
   … 30M OP");
-- its ticker without the dollar sign, in capitals: only where other words belong to crypto; one that is a word
-  or a stock's only behind a figure ("30M OP");
+- its ticker without the dollar sign, in capitals: only where other words belong to crypto; one of two letters
+  only behind a figure ("30M OP") or beside another;
 - a cashtag that the lexicon does not know: only where other words belong to crypto, and not to stocks;
 - a name that it does not know, if it is coined as projects coin theirs ("TamaSwap", "Purse.io", "Chaos Labs"):
   only where other words belong to crypto.
@@ -23,7 +23,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 
@@ -31,7 +31,10 @@ from blocks.records import Analysis, Post, Project
 
 ENOUGH_CONTEXT = 2
 """Points of crypto words that an ambiguous name needs: a strong word is worth 2, a project that is beyond doubt
-and a medium word 1. Medium words alone ("protocol", "bridge") are not enough: other trades have them too."""
+and a medium word 1. One or two medium words alone ("protocol", "bridge") are not enough: other trades have them too."""
+
+ENOUGH_MEDIUM = 3
+"""Medium words that are enough without anything else."""
 
 MAX_SUMMARY = 200
 
@@ -87,7 +90,9 @@ class _Name:
     def fits(self, written: str, *, shouted: bool) -> bool:
         """Whether the words as they stand may be this name: in its own spelling, or all in capitals."""
         spelling = " ".join(_tokens(self.spelling))
-        return not self.exact or written == spelling or (len(written) > 3 and written == spelling.upper() and not shouted)
+        return (
+            not self.exact or written == spelling or (len(written) > 3 and written == spelling.upper() and not shouted)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +130,12 @@ def _lexicon() -> _Lexicon:
                 exact = plain or other.startswith("=")
                 spellings.append(_Name(project, row["category"], other.removeprefix("="), plain, exact))
         for name in spellings:
-            lexicon.names.setdefault(_key(name.spelling), []).append(name)
+            key = _key(name.spelling)
+            lexicon.names.setdefault(key, []).append(name)
+            if len(key) > 2:
+                lexicon.names.setdefault((*key[:-2], "-".join(key[-2:])), []).append(
+                    replace(name, spelling=f"{name.spelling.rpartition(' ')[0]}-{name.spelling.rpartition(' ')[2]}")
+                )
         if ticker := row["ticker"]:
             sure = _Name(project, row["category"], ticker, row["ticker_plain"] == "1", False)
             lexicon.tickers.setdefault(ticker.lower(), sure)
@@ -158,12 +168,12 @@ class _Reading:
         certain = {name.project.name for name in self.certain}
         others = {name.project.name for name in self.read if name.plain and not name.doubtful} - certain
         company = any(name.bare for name in self.read if name.project.name in others) or len(others) > 1
-        return 2 * self.kinds["strong"] + min(self.kinds["medium"], 3) + 2 * len(certain) + company
+        return 2 * self.kinds["strong"] + min(self.kinds["medium"], 3) + len(certain) + company
 
     def named(self) -> list[_Name]:
         """The names that count, each project once, in the order in which they stand."""
         beyond_doubt = self.kinds["strong"] or self.certain
-        enough = bool(beyond_doubt) and self.context >= ENOUGH_CONTEXT
+        enough = (bool(beyond_doubt) and self.context >= ENOUGH_CONTEXT) or self.kinds["medium"] >= ENOUGH_MEDIUM
         with_ticker = [n for n in self.read if not n.bare and n.project.ticker in self.capitals]
         counted = [n for n in self.read if not n.plain or enough or (n in with_ticker and not n.coined)]
         if enough and self.kinds["strong"]:
@@ -228,9 +238,7 @@ def _coined(tokens: list[str], at: int, explained: set[str], *, title: bool) -> 
     return [_Name(Project(found, ""), "Other", found, True, True, True)], step
 
 
-def _one(
-    tokens: list[str], lower: list[str], at: int, length: int, *, shouted: bool
-) -> tuple[list[_Name], str | None]:
+def _one(tokens: list[str], lower: list[str], at: int, length: int, *, shouted: bool) -> tuple[list[_Name], str | None]:
     """What some words are: the name that they write, if any, and the kind of term."""
     lexicon, key = _lexicon(), tuple(lower[at : at + length])
     kind = "strong" if length == 1 and _STANDARD.fullmatch(tokens[at]) else lexicon.context.get(key)
