@@ -287,8 +287,9 @@ def _read(text: str) -> _Reading:
             if ticker:
                 reading.read += ticker
             elif len(parts) > 1:
+                small = [part.lower() for part in parts]
                 for place, part in enumerate(parts):
-                    found, kind = _one(parts, [part.lower() for part in parts], place, 1, shouted=shouted)
+                    found, kind = _one(parts, small, place, 1, shouted=shouted)
                     reading.read += found if place == 0 or part[:1].isupper() else []
                     reading.kinds[kind or ""] += 1
             else:
