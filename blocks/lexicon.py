@@ -6,12 +6,12 @@ The words are data: `data/projects.csv` (names, tickers, which of them are ordin
 Precision comes first. A project counts as named by
 - its cashtag ("$NEAR"), unless that is a stock's ticker too;
 - a name that nobody uses for anything else ("Chainlink", "NEAR Protocol"), in any case, or only as the project
-  writes it ("Aave");
+  writes it ("Aave") or all in capitals;
 - a name that is an ordinary word too ("Base", "Render"): only written as the project writes it, and only
   where other words of the post belong to crypto, or the project's bare ticker stands there too ("Optimism
   … 30M OP");
-- its ticker without the dollar sign, in capitals: only where other words belong to crypto; one that is a word
-  or a stock's only behind a figure ("30M OP");
+- its ticker without the dollar sign, in capitals: only where other words belong to crypto; one of two letters
+  only behind a figure ("30M OP") or beside another;
 - a cashtag that the lexicon does not know: only where other words belong to crypto, and not to stocks;
 - a name that it does not know, if it is coined as projects coin theirs ("TamaSwap", "Purse.io", "Chaos Labs"):
   only where other words belong to crypto.
@@ -23,7 +23,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
 
@@ -31,7 +31,10 @@ from blocks.records import Analysis, Post, Project
 
 ENOUGH_CONTEXT = 2
 """Points of crypto words that an ambiguous name needs: a strong word is worth 2, a project that is beyond doubt
-and a medium word 1. Medium words alone ("protocol", "bridge") are not enough: other trades have them too."""
+and a medium word 1. One or two medium words alone ("protocol", "bridge") are not enough: other trades have them too."""
+
+ENOUGH_MEDIUM = 3
+"""Medium words that are enough without anything else."""
 
 MAX_SUMMARY = 200
 
@@ -46,7 +49,7 @@ _CAMEL = re.compile(r"[A-Z][a-z0-9]+(?:[A-Z]+[a-z0-9]+)+|[A-Z][a-z]{3,}[A-Z]{1,4
 _DOMAIN = re.compile(r"[A-Z0-9][A-Za-z0-9]*\.(?:cash|fi|finance|xyz|io|eth|money|markets|exchange|trade|wtf|FI|IO)")
 _KIND = (
     r"(?:block|side|app)?chain|protocol|rollup|[Ll]ayer[ -][12]|L[12]|DEX|exchange|wallet|stablecoin|memecoin|token"
-    r"|cryptocurrency|crypto\w+|bridge|oracle|marketplace|DAO"
+    r"|cryptocurrency|crypto\w+|bridge|oracle|marketplace|DAO|platform|application|launchpad|aggregator|primitive"
 )
 _PROPER = r"[A-Z][\w]*(?:\.\w+)?(?: [A-Z]\w*)?"
 _EXPLAINED = re.compile(
@@ -58,7 +61,7 @@ _LOSS = re.compile(
     r"\$\d[\d.,]*\s?(?:[kKmMbB]\b|million|billion)?\+? (?:exploit|hack|rug)\b"
     r"|\b(?:exploited|drained|hacked) (?:for|of) (?:over |about |around |~)?\$\d",
 )
-_STANDARD = re.compile(r"(?:BIP|EIP|ERC|BEP|SLIP|BOLT)-?\d+")
+_STANDARD = re.compile(r"(?:[A-Z]{1,4}IP|ERC|BEP|BOLT)-?\d+")
 _NO_NAMES = set(
     "a an the this that these those it its he she we you they i there here what who which how why when where our my "
     "your his her their one each every some any all no not as in on at by for from with and or but if so then now "
@@ -84,9 +87,12 @@ class _Name:
         """Whether this is but the ticker."""
         return self.spelling == self.project.ticker
 
-    def fits(self, written: str) -> bool:
-        """Whether the words as they stand may be this name."""
-        return not self.exact or " ".join(_tokens(self.spelling)) == written
+    def fits(self, written: str, *, shouted: bool) -> bool:
+        """Whether the words as they stand may be this name: in its own spelling, or all in capitals."""
+        spelling = " ".join(_tokens(self.spelling))
+        return (
+            not self.exact or written == spelling or (len(written) > 3 and written == spelling.upper() and not shouted)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +130,12 @@ def _lexicon() -> _Lexicon:
                 exact = plain or other.startswith("=")
                 spellings.append(_Name(project, row["category"], other.removeprefix("="), plain, exact))
         for name in spellings:
-            lexicon.names.setdefault(_key(name.spelling), []).append(name)
+            key = _key(name.spelling)
+            lexicon.names.setdefault(key, []).append(name)
+            if len(key) > 2:
+                lexicon.names.setdefault((*key[:-2], "-".join(key[-2:])), []).append(
+                    replace(name, spelling=f"{name.spelling.rpartition(' ')[0]}-{name.spelling.rpartition(' ')[2]}")
+                )
         if ticker := row["ticker"]:
             sure = _Name(project, row["category"], ticker, row["ticker_plain"] == "1", False)
             lexicon.tickers.setdefault(ticker.lower(), sure)
@@ -162,7 +173,7 @@ class _Reading:
     def named(self) -> list[_Name]:
         """The names that count, each project once, in the order in which they stand."""
         beyond_doubt = self.kinds["strong"] or self.certain
-        enough = bool(beyond_doubt) and self.context >= ENOUGH_CONTEXT
+        enough = (bool(beyond_doubt) and self.context >= ENOUGH_CONTEXT) or self.kinds["medium"] >= ENOUGH_MEDIUM
         with_ticker = [n for n in self.read if not n.bare and n.project.ticker in self.capitals]
         counted = [n for n in self.read if not n.plain or enough or (n in with_ticker and not n.coined)]
         if enough and self.kinds["strong"]:
@@ -197,7 +208,7 @@ def _bare_ticker(tokens: list[str], at: int) -> list[_Name]:
         before.pop()
     behind_a_figure = bool(before) and before[-1][0].isdigit()
     among_others = any(token in _lexicon().bare for token in [*before[-1:], *tokens[at + 1 : at + 2]])
-    return [name] if behind_a_figure or among_others or (len(tokens[at]) > 2 and not name.doubtful) else []
+    return [name] if behind_a_figure or among_others or len(tokens[at]) > 2 else []
 
 
 def _explained(text: str) -> set[str]:
@@ -227,15 +238,19 @@ def _coined(tokens: list[str], at: int, explained: set[str], *, title: bool) -> 
     return [_Name(Project(found, ""), "Other", found, True, True, True)], step
 
 
-def _one(tokens: list[str], lower: list[str], at: int, length: int) -> tuple[list[_Name], str | None]:
+def _one(tokens: list[str], lower: list[str], at: int, length: int, *, shouted: bool) -> tuple[list[_Name], str | None]:
     """What some words are: the name that they write, if any, and the kind of term."""
     lexicon, key = _lexicon(), tuple(lower[at : at + length])
     kind = "strong" if length == 1 and _STANDARD.fullmatch(tokens[at]) else lexicon.context.get(key)
     known = lexicon.names.get(key)
+    if not known and length == 1 and tokens[at].endswith("DAO"):
+        known = lexicon.names.get((lower[at][:-3],))
+        tokens = [tokens[at][:-3]]
+        at = 0
     if not known:
         return [], kind
     written = " ".join(tokens[at : at + length])
-    names = [name for name in known if name.fits(written)]
+    names = [name for name in known if name.fits(written, shouted=shouted)]
     sure = [name for name in names if not name.plain]
     return (sure or names)[:1], kind
 
@@ -257,7 +272,7 @@ def _read(text: str) -> _Reading:
             continue
         step = 1
         for length in range(min(lexicon.longest, len(tokens) - at), 0, -1):
-            found, kind = _one(tokens, lower, at, length)
+            found, kind = _one(tokens, lower, at, length, shouted=shouted)
             if found or kind:
                 reading.read += found
                 if kind and not (found and not found[0].plain):
@@ -272,9 +287,11 @@ def _read(text: str) -> _Reading:
             if ticker:
                 reading.read += ticker
             elif len(parts) > 1:
-                found, kind = _one(parts, [parts[0].lower()], 0, 1)
-                reading.read += found
-                reading.kinds[kind or ""] += 1
+                small = [part.lower() for part in parts]
+                for place, part in enumerate(parts):
+                    found, kind = _one(parts, small, place, 1, shouted=shouted)
+                    reading.read += found if place == 0 or part[:1].isupper() else []
+                    reading.kinds[kind or ""] += 1
             else:
                 coined, step = _coined(tokens, at, explained, title=title)
                 reading.read += coined

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from hypothesis import given
@@ -76,10 +77,33 @@ def test_ordinary_words_are_no_projects(text: str) -> None:
         ("ASTRのステーキング率。Astar is here", ["Astar"]),
         ("A new memecoin $ZLUMA launched on Solana mainnet", ["Solana", "ZLUMA"]),
         ("Bitcoin and bitcoin and BTC", ["Bitcoin"]),
+        ("AAVE and its aUSDC on the Aave market", ["Aave"]),
+        ("Contracts from Binance Smart-Chain", ["BNB Chain"]),
+        ("Sushi is a DeFi protocol of 2020, and MATIC is staked there", ["SushiSwap", "Polygon"]),
+        ("A stablecoin for AavegotchiDAO", ["Aavegotchi"]),
     ],
 )
 def test_projects_are_named(text: str, names: list[str]) -> None:
     assert projects(text) == names
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sushi for lunch, and a push for peace.",
+        "The Maker movement grows. Snapshot of the day.",
+        "OUR TEMPUS IS LATE, THE OWL FLIES",
+    ],
+)
+def test_nicknames_need_crypto_around_them(text: str) -> None:
+    assert projects(text) == []
+
+
+@pytest.mark.parametrize("unit", ["A-", "Smart-Chain ", "a-B-", "Aave-", "X is a platform "])
+def test_a_text_of_one_word_over_and_over_is_read_in_no_time(unit: str) -> None:
+    begun = monotonic()
+    analyze(unit * (30_000 // len(unit)))
+    assert monotonic() - begun < 5
 
 
 def test_an_analysis_is_whole() -> None:
