@@ -29,6 +29,16 @@ def note_machine() -> None:
     Thread(target=work, daemon=True, name="machine").start()
 
 
+def command_of(number: int) -> list[str]:
+    """The command line of a process of this machine; empty if there is none that lives."""
+    try:
+        process = psutil.Process(number)
+        # One that has ended stays in the list until its parent has taken note of it.
+        return [] if process.status() == psutil.STATUS_ZOMBIE else process.cmdline()
+    except (psutil.Error, OverflowError):
+        return []
+
+
 def bury() -> int:
     """Mark runs as crashed whose process is gone from this machine, and give their number.
 
@@ -41,7 +51,7 @@ def bury() -> int:
         for run in client.read_flow_runs(flow_run_filter=FlowRunFilter.model_validate(running), limit=200):
             number = run.infrastructure_pid or ""
             is_here = run.labels.get(_LABEL) == gethostname() and number.isdecimal()
-            if is_here and not psutil.pid_exists(int(number)):
+            if is_here and not command_of(int(number)):
                 client.set_flow_run_state(run.id, Crashed(message="Its process is gone."))
                 dead += 1
     return dead

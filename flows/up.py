@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import TextIO
 
 import httpx
-import psutil
 
+from flows.machine import bury, command_of
 from flows.server import server_settings
 
 HOME = Path("data/up")
@@ -61,12 +61,10 @@ def _running(name: str) -> int | None:
     """
     try:
         number = int(_process_file(name).read_text(encoding="ascii"))
-        process = psutil.Process(number)
-        told = process.cmdline()
-        is_dead = process.status() == psutil.STATUS_ZOMBIE
-    except (OSError, ValueError, psutil.Error):
+    except (OSError, ValueError):
         return None
-    return None if is_dead or "prefect" not in told or name not in told else number
+    command = command_of(number)
+    return number if "prefect" in command and name in command else None
 
 
 def _start(name: str, *arguments: str) -> subprocess.Popen[bytes]:
@@ -152,7 +150,6 @@ def prepare(api: str) -> None:
         from blocks.loading import load
         from blocks.pipeline_settings import BLOCK_NAME, PipelineSettings
         from flows.automations import apply, automations, notifier
-        from flows.machine import bury
         from flows.setup import save_blocks
 
         saved = len(save_blocks())
