@@ -5,6 +5,7 @@ share one ledger from as many machines as there are. What was killed is started 
 """
 
 # Prefect loads this file by its path and reads the flow's annotations: they must be types, not strings.
+import asyncio
 import logging
 import os
 import time
@@ -104,10 +105,10 @@ def _one_api() -> Iterator[None]:
         yield
 
 
-def say_all() -> None:
+async def say_all() -> None:
     """Send Prefect's server what it was not told yet. Logs and states of tasks are sent aside."""
-    APILogWorker.drain_all(timeout=10)
-    EventsWorker.drain_all(timeout=10)
+    await asyncio.to_thread(APILogWorker.drain_all, timeout=10)
+    await asyncio.to_thread(EventsWorker.drain_all, timeout=10)
 
 
 def _through(channels: Sequence[Channel], errand: Errand, runner: TaskRunner[Any]) -> Outcome:

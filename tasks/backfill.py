@@ -226,10 +226,12 @@ def backfill_channel(channel: str, name: str, errand: Errand) -> Backfilled:
         _count(done, fetched, walk.at)
         _keep(errand, fetched, done, now)
         progress.show(walk.at.share)
-    if errand.open_end and not done.failed:
-        # From here on the daily runs read the channel. What they had read before, they are ahead with.
-        with visit(errand.ledger, errand.run, errand.patience) as (book, marks):
+    with visit(errand.ledger, errand.run, errand.patience) as (book, marks):
+        if errand.open_end and not done.failed:
+            # From here on the daily runs read the channel. What they had read before, they are ahead with.
             book.add([], [], _further(walk.newest, marks))
+        # What an earlier start brought in and could not move any more.
+        book.archive([PostStatus.SKIPPED], datetime.now(UTC))
     progress.show(1.0, at_once=True)
     done.seconds = time.monotonic() - began
     return done

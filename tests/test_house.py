@@ -17,6 +17,7 @@ import blocks
 from blocks import errors
 from blocks.loading import EMBEDDED, OUTSIDE
 from blocks.pipeline_settings import PipelineSettings
+from flows.backfill import backfill
 from flows.daily_pipeline import daily_pipeline
 from flows.publish_approved import publish_approved
 
@@ -162,7 +163,10 @@ KEYS = {"name", "entrypoint", "description", "tags", "work_pool", "concurrency_l
 def test_the_deployments_name_what_is_there() -> None:
     file = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
     assert set(file) == {"name", "deployments"}
-    for deployment, flow in zip(file["deployments"], (daily_pipeline, publish_approved), strict=True):
+    *scheduled, by_hand = file["deployments"]
+    assert set(by_hand) == KEYS - {"concurrency_limit"}, "many at a time, and whenever somebody wants"
+    assert (by_hand["name"], by_hand["entrypoint"]) == (backfill.name, "flows/backfill.py:backfill")
+    for deployment, flow in zip(scheduled, (daily_pipeline, publish_approved), strict=True):
         assert set(deployment) == KEYS | {"schedules"}
         assert deployment["name"] == flow.name
         module = flow.name.replace("-", "_")
@@ -170,7 +174,7 @@ def test_the_deployments_name_what_is_there() -> None:
         assert deployment["concurrency_limit"] == {"limit": 1, "collision_strategy": "CANCEL_NEW"}
         kinds = {frozenset(schedule) for schedule in deployment["schedules"]}
         assert kinds == {frozenset({"cron", "timezone", "slug", "active"})}
-    first, second = ([schedule["cron"] for schedule in d["schedules"]] for d in file["deployments"])
+    first, second = ([schedule["cron"] for schedule in d["schedules"]] for d in scheduled)
     assert first == PipelineSettings().crons
     assert second == [f"*/{PipelineSettings().approval_minutes} * * * *"]
 
@@ -186,6 +190,22 @@ def test_the_deployed_flow_takes_plain_parameters(monkeypatch: pytest.MonkeyPatc
     assert taken["day"] == date(2024, 1, 15)
     properties = flow.parameters.properties
     assert all(parameter.get("description") for parameter in properties.values()), "the run form explains itself"
+
+
+def test_the_backfills_run_form_explains_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.exceptions import ParameterTypeError
+    from prefect.flows import load_flow_from_entrypoint
+
+    monkeypatch.chdir(ROOT)
+    flow = load_flow_from_entrypoint("flows/backfill.py:backfill")
+    taken = flow.validate_parameters({"channels": ["222"], "first_day": "2024-01-15", "runner": "dask"})
+    assert (taken["channels"], taken["runner"]) == (("222",), "dask")
+    for name, parameter in flow.parameters.properties.items():
+        assert parameter.get("description"), name
+        assert parameter["title"] != name, "a title is for people"
+    for wrong in ({"chunk": 0}, {"runner": "ray"}, {"parallel": -1}, {"last_day": "someday"}):
+        with pytest.raises(ParameterTypeError, match=next(iter(wrong))):
+            flow.validate_parameters(wrong)
 
 
 def test_an_error_is_one_short_line() -> None:
