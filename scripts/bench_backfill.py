@@ -88,16 +88,16 @@ def postgres() -> Iterator[str]:
     try:
         if other:
             shutil.chown(folder, "postgres")
-        quiet: dict[str, Any] = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/"}
+        quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": "/"}
         data = str(folder / "data")
-        subprocess.run([*other, initdb, "-D", data, "-U", "prefect", "-A", "trust", "-E", "UTF8"], **quiet)
+        subprocess.run([*other, initdb, "-D", data, "-U", "prefect", "-A", "trust", "-E", "UTF8"], check=True, **quiet)
         options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c max_connections=200"
         command = [*other, pg_ctl, "-D", data, "-w", "-o", options, "-l", str(folder / "log")]
-        subprocess.run([*command, "start"], **quiet)
+        subprocess.run([*command, "start"], check=True, **quiet)
         try:
             yield f"postgresql+asyncpg://prefect@127.0.0.1:{port}/postgres"
         finally:
-            subprocess.run([*command, "-m", "immediate", "stop"], **quiet | {"check": False})
+            subprocess.run([*command, "-m", "immediate", "stop"], check=False, **quiet)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -159,6 +159,10 @@ class Found:
     def is_right(self) -> bool:
         return not (self.missing or self.twice or self.without_analysis or self.foreign)
 
+    def __str__(self) -> str:
+        wrong = f"{self.missing} missing, {self.twice} twice, {self.without_analysis} without analysis"
+        return f"{self.posts:,} posts, {wrong}, {self.foreign} foreign"
+
 
 def look_into(ledger: Path, shared: set[str]) -> Found:
     with sqlite3.connect(ledger) as db:
@@ -219,7 +223,8 @@ def _watch(process: psutil.Process, peak: list[float], over: threading.Event) ->
 
 def side_by_side(folder: Path, env: dict[str, str], shared: set[str], messages: int) -> bool:
     """All channels in one run, by threads and by Dask. Tells whether all was right."""
-    print(f"{messages:,} messages in {CHANNELS} channels, one run", f"{'seconds':>22}{'messages/s':>12}{'peak':>10}")
+    what = f"{messages:,} messages in {CHANNELS} channels, one run"
+    print(f"{what:<58}{'seconds':>8}{'messages/s':>12}{'peak':>10}")
     right = True
     for runner in ("threads", "dask"):
         ledger = folder / f"{runner}.sqlite3"
@@ -345,9 +350,8 @@ def two_workers(folder: Path, env: dict[str, str], shared: set[str], messages: i
         seconds = time.monotonic() - began
     found = look_into(crew.ledger, shared)
     rate = messages / seconds
-    print(
-        f"  {CHANNELS} runs, {len(left)} of them twice, on two workers{seconds:>20.1f}{rate:>12,.0f}              {found}"
-    )
+    what = f"{CHANNELS} runs, {len(left)} of them twice, on two workers"
+    print(f"  {what:<56}{seconds:>8.1f}{rate:>12,.0f}{'':>10}   {found}")
     return found.is_right and not crew.half_done()
 
 
