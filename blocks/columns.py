@@ -161,6 +161,14 @@ def row_of_analysis(analysis: Analysis, at: datetime) -> Row:
     }
 
 
+def row_of_entry(entry: Entry) -> Row:
+    """The cells that a post fills when it is uploaded, those of its analysis too if it comes with one."""
+    row = row_of_post(entry.post)
+    if entry.analysis and entry.analyzed_at:
+        row |= row_of_analysis(entry.analysis, entry.analyzed_at)
+    return row | {"Status": entry.status.value}
+
+
 def _list(cell: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in cell.split(",") if part.strip())
 

@@ -144,6 +144,12 @@ class DiscordChannels(Source):
                         events.append(_failed(name, reason(error), mark, since + lookback))
         return events
 
+    def channels(self, named: Sequence[str] = ()) -> list[Channel]:
+        ids = chosen(named) or tuple(self.channel_ids)
+        if not ids:
+            raise PermanentError("No channel is set: set DISCORD_CHANNEL_ID, run daily-pipeline --setup.")
+        return [Channel(channel_id, channel_id) for channel_id in dict.fromkeys(ids)]
+
     def warm_up(self) -> None:
         import blocks.discord_api  # noqa: F401
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -26,6 +26,7 @@ from blocks.records import (
     Check,
     Embed,
     Message,
+    Period,
     Snapshot,
     is_snowflake,
     message_time_ms,
@@ -37,6 +38,9 @@ SAMPLE = Path(str(files("blocks") / "data" / "sample"))
 """The export that comes with the project: two channels of an invented community, one week."""
 
 _CLOCK_SLACK = timedelta(days=1)
+
+_HEAD = 1 << 14
+"""Characters that are read at a time while only the head of a file is wanted: a folder may hold hundreds."""
 
 
 class _BrokenFileError(Exception):
@@ -57,7 +61,7 @@ def _channel_of(path: Path) -> Channel:
     head: dict[str, dict[str, Any]] = {}
     try:
         with _open(path) as file:
-            reader = Reader(file)
+            reader = Reader(file, _HEAD)
             if reader.peek() in tuple('["-0123456789tfn'):
                 raise _BrokenFileError(_FOREIGN)
             for key in members(reader):
@@ -84,12 +88,16 @@ _FOREIGN = "is no DiscordChatExporter export (it names no channel): take it out 
 def _messages_of(path: Path) -> Iterator[object]:
     """The elements of an export's `messages`. Raises BrokenJSONError where it breaks off, and OSError."""
     with _open(path) as file:
-        reader = Reader(file)
-        for key in members(reader):
-            if key == "messages" and reader.peek() == "[":
-                yield from elements(reader)
-            else:
-                reader.value()
+        yield from _messages_in(file)
+
+
+def _messages_in(file: TextIO) -> Iterator[object]:
+    reader = Reader(file)
+    for key in members(reader):
+        if key == "messages" and reader.peek() == "[":
+            yield from elements(reader)
+        else:
+            reader.value()
 
 
 def _dict(value: object) -> dict[str, Any]:
@@ -207,6 +215,79 @@ class _Reading:
         )
 
 
+@dataclass(slots=True)
+class _Walk:
+    """One channel on a walk through its files: where it is, and what was met."""
+
+    channel: Channel
+    period: Period
+    latest: int
+    mark: str
+    """The message to go on behind; empty once it was met, and where there is none."""
+
+    keeps: bool
+    """Whether bookmarks may be given: not once something before them could not be read."""
+
+    problems: list[str] = field(default_factory=list)
+    new: int = 0
+    passed: int = 0
+    broken: int = 0
+    last: str = ""
+
+    def take(self, raw: object) -> Message | None:
+        """The message, if it is wanted and comes after the mark."""
+        identity = _dict(raw).get("id")
+        if self.mark:
+            self.passed += 1
+            if identity == self.mark:
+                self.mark = ""
+            return None
+        if not _is_id(identity) or message_time_ms(str(identity)) > self.latest:
+            self.broken += 1
+            return None
+        if not self.period.holds(str(identity)):
+            return None
+        self.new += 1
+        self.last = str(identity)
+        return message_of(raw, self.channel)
+
+    def through(self, paths: list[Path], chunk: int) -> Iterator[Message | ChannelRead]:
+        """All files in turn, as they are. What is unreadable of one leaves the bookmarks where they are."""
+        sizes = [path.stat().st_size if path.exists() else 0 for path in paths]
+        for at, path in enumerate(paths):
+            try:
+                with _open(path) as file:
+                    for raw in _messages_in(file):
+                        if message := self.take(raw):
+                            yield message
+                            if self.new == chunk:
+                                behind = sum(sizes[:at]) + file.buffer.tell()
+                                yield self.read(behind / max(1, sum(sizes)))
+            except (BrokenJSONError, OSError) as error:
+                self.keeps = False
+                self.problems.append(_why_broken(path, error))
+
+    def read(self, share: float) -> ChannelRead:
+        """The chunk that ends here."""
+        channel, now = self.channel, datetime.now(UTC)
+        mark = Bookmark(channel.id, channel.name, self.last, now) if self.keeps and self.new else None
+        told = ChannelRead(channel, self.new, self.passed, 0, mark, share=share)
+        self.new = self.passed = 0
+        return told
+
+    def end(self) -> ChannelRead:
+        """The last chunk, and what could not be read."""
+        broken = [f"{self.broken} broken message{'s' * (self.broken > 1)} left out"] if self.broken else []
+        return replace(self.read(1.0), problem="; ".join(self.problems + broken), failed=bool(self.problems))
+
+
+def _why_broken(path: Path, error: Exception) -> str:
+    name = one_line(path.name)
+    if isinstance(error, OSError):
+        return f"{name} cannot be read ({error.strerror})"
+    return f"{name} is cut short or broken JSON: export it again"
+
+
 class ExportSource(Source):
     """Messages from DiscordChatExporter JSON: one file, or a folder of parts and channels.
 
@@ -243,22 +324,59 @@ class ExportSource(Source):
         self, bookmarks: Mapping[str, Bookmark], *, limit: int, lookback: timedelta, channels: Sequence[str] = ()
     ) -> Iterator[Message | ChannelRead]:
         wanted = chosen(channels)
+        found, unknown = self._by_channel()
+        for name, why in unknown.items():
+            yield ChannelRead(Channel("", name), 0, 0, 0, None, why, failed=True)
+        for channel_id in wanted or found:
+            if channel_id not in found:
+                yield self._missing(channel_id)
+                continue
+            channel, paths = found[channel_id]
+            yield from self._read_channel(channel, paths, bookmarks.get(channel.id), limit, lookback)
+
+    def _by_channel(self) -> tuple[dict[str, tuple[Channel, list[Path]]], dict[str, str]]:
+        """The files by channel id; and of those whose channel cannot be known, by name, why."""
         found: dict[str, tuple[Channel, list[Path]]] = {}
+        unknown: dict[str, str] = {}
         for path in self._files():
             try:
                 channel = _channel_of(path)
             except _BrokenFileError as error:
-                name = one_line(path.name)
-                yield ChannelRead(Channel("", name), 0, 0, 0, None, f"{name} {error}", failed=True)
+                unknown[one_line(path.name)] = f"{one_line(path.name)} {error}"
                 continue
             found.setdefault(channel.id, (channel, []))[1].append(path)
-        for channel_id in wanted or found:
-            if channel_id not in found:
-                why = f"no export of this channel is in {self.path}: export it, or name another"
-                yield ChannelRead(Channel(channel_id, channel_id), 0, 0, 0, None, why, failed=True)
-                continue
-            channel, paths = found[channel_id]
-            yield from self._read_channel(channel, paths, bookmarks.get(channel.id), limit, lookback)
+        return found, unknown
+
+    def _missing(self, channel_id: str) -> ChannelRead:
+        why = f"no export of this channel is in {self.path}: export it, or name another"
+        return ChannelRead(Channel(channel_id, channel_id), 0, 0, 0, None, why, failed=True)
+
+    def channels(self, named: Sequence[str] = ()) -> list[Channel]:
+        wanted = chosen(named)
+        found, unknown = self._by_channel()
+        if not found and not wanted:
+            raise PermanentError("; ".join(unknown.values()))
+        return [found[i][0] if i in found else Channel(i, i) for i in wanted or found]
+
+    def walk(
+        self, channel: str, marks: Mapping[str, Bookmark], period: Period, chunk: int
+    ) -> Iterator[Message | ChannelRead]:
+        # A mark says by its place what is behind it, not by its number: exports may come in any order.
+        found, unknown = self._by_channel()
+        if channel not in found:
+            yield self._missing(channel)
+            return
+        place, paths = found[channel]
+        mark = marks[channel].last_message_id if channel in marks else ""
+        latest = int((datetime.now(UTC) + _CLOCK_SLACK).timestamp() * 1000)
+        # A file whose channel is unknown may be a part of this one, and lie before the mark once it is mended.
+        walk = _Walk(place, period, latest, mark, not unknown, list(unknown.values()))
+        yield from walk.through(paths, chunk)
+        if walk.mark:
+            # The marked message is in none of the files: they are others than it was set in. All of it is new.
+            walk = _Walk(place, period, latest, "", not unknown, list(unknown.values()))
+            yield from walk.through(paths, chunk)
+        yield walk.end()
 
     def _read_channel(
         self,
@@ -280,11 +398,8 @@ class ExportSource(Source):
                     message = reading.take(raw)
                     if message:
                         yield message
-            except BrokenJSONError:
-                name = one_line(path.name)
-                reading.unreadable.append(f"{name} is cut short or broken JSON: export it again")
-            except OSError as error:
-                reading.unreadable.append(f"{one_line(path.name)} cannot be read ({error.strerror})")
+            except (BrokenJSONError, OSError) as error:
+                reading.unreadable.append(_why_broken(path, error))
         yield from reading.rest()
         yield reading.end(now)
 

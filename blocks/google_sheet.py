@@ -132,14 +132,14 @@ class GoogleSheet(Ledger):
         self._desk.learnt.archived = count
         return Known(entries, frozenset(archived - entries.keys()))
 
-    def add(self, posts: Sequence[Post], changed: Sequence[Post], bookmarks: Sequence[Bookmark]) -> int:
+    def bring(self, entries: Sequence[Entry], changed: Sequence[Post], bookmarks: Sequence[Bookmark]) -> int:
         added = 0
 
         def plan(book: Book, _again: bool) -> Plan:
             nonlocal added
             tab, channels = book["Posts"], book["Channels"]
             there, marked = tab.keyed(), channels.keyed()
-            new = [columns.row_of_post(post) for post in posts if post.id not in there]
+            new = [columns.row_of_entry(entry) for entry in entries if entry.post.id not in there]
             added = max(added, len(new))
             late = Change(tab)
             for post in changed:

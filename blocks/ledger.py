@@ -105,6 +105,10 @@ class Ledger(Block):
         Returns:
             How many posts were added.
         """
+        return self.bring([Entry(post) for post in posts], changed, bookmarks)
+
+    def bring(self, entries: Sequence[Entry], changed: Sequence[Post], bookmarks: Sequence[Bookmark]) -> int:
+        """As `add`, for posts that come with their analysis and status: all of it moves together."""
         raise NotImplementedError
 
     def entries(self, *statuses: PostStatus) -> list[Entry]:

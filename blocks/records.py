@@ -137,6 +137,21 @@ class ChannelRead:
     bookmark: Bookmark | None
     problem: str = ""
     failed: bool = False
+    share: float = 1.0
+    """In a walk: how much of the channel is behind, 0 to 1, as far as the source can tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """From a moment on until just before another one."""
+
+    begin: datetime
+    end: datetime
+
+    def holds(self, message_id: str) -> bool:
+        """Whether a message was sent in it, by its id."""
+        moment = message_time_ms(message_id) / 1000
+        return self.begin.timestamp() <= moment < self.end.timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,3 +314,8 @@ def is_snowflake(text: str) -> bool:
 def message_time_ms(message_id: str) -> int:
     """The time, in Unix milliseconds, that a Discord snowflake carries."""
     return (int(message_id) >> 22) + DISCORD_EPOCH_MS
+
+
+def first_id(moment: datetime) -> int:
+    """The smallest id that a message of this moment may have, not below 1."""
+    return max(1, (int(moment.timestamp() * 1000) - DISCORD_EPOCH_MS) << 22)

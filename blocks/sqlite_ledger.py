@@ -205,16 +205,16 @@ class SqliteLedger(Ledger):
         unreadable = {row["Post ID"] for row in rows} - entries.keys()
         return Known(entries, frozenset(row[0] for row in archived) | unreadable)
 
-    def add(self, posts: Sequence[Post], changed: Sequence[Post], bookmarks: Sequence[Bookmark]) -> int:
+    def bring(self, entries: Sequence[Entry], changed: Sequence[Post], bookmarks: Sequence[Bookmark]) -> int:
         added = 0
         with self._connect() as db:
-            for post in posts:
-                row = columns.row_of_post(post)
+            for entry in entries:
+                row = columns.row_of_entry(entry)
                 added += db.execute(
                     f'INSERT INTO "Posts" ({_names(row)}) SELECT {_marks(row)}'
                     ' WHERE NOT EXISTS (SELECT 1 FROM "Archive" WHERE "Post ID" = ?)'
                     ' ON CONFLICT ("Post ID") DO NOTHING',
-                    (*row.values(), post.id),
+                    (*row.values(), entry.post.id),
                 ).rowcount
             for post in changed:
                 row = columns.row_of_post(post)

@@ -73,13 +73,15 @@ def message(number: int, chance: random.Random) -> dict[str, object]:
     }
 
 
-def write(path: Path, megabytes: float, seed: int = 1) -> int:
-    """Write an export of about this size, and return how many messages it has."""
+def write(
+    path: Path, megabytes: float, seed: int = 1, *, messages: int = 0, channel: str = "222", name: str = "firehose"
+) -> int:
+    """Write an export of about this size, or of so many messages, and return how many messages it has."""
     chance, number, size = random.Random(seed), 0, 0
-    head = {"guild": {"id": "111", "name": "Bench"}, "channel": {"id": "222", "name": "firehose"}}
+    head = {"guild": {"id": "111", "name": "Bench"}, "channel": {"id": channel, "name": name}}
     with path.open("w", encoding="utf-8") as file:
         file.write(json.dumps(head)[:-1] + ', "messages": [\n')
-        while size < megabytes * 1_000_000:
+        while number < messages if messages else size < megabytes * 1_000_000:
             text = json.dumps(message(number, chance), indent=1)
             size += file.write((",\n" if number else "") + text)
             number += 1

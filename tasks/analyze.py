@@ -44,7 +44,7 @@ def ready(entries: Sequence[Entry], now: datetime) -> list[Post]:
     return [e.post for e in entries if e.post.text or e.post.shared_at < now - EMBED_WAIT]
 
 
-def _together(first: Answers, second: Answers) -> Answers:
+def together(first: Answers, second: Answers) -> Answers:
     return Answers(
         first.analyses + second.analyses,
         {**first.unanalyzed, **second.unanalyzed},
@@ -77,15 +77,15 @@ def analyze_batch(ask: Callable[[Sequence[Post]], Answers], posts: Sequence[Post
         if len(posts) == 1:
             return Answers(unanalyzed={posts[0].id: reason(error)})
         half = len(posts) // 2
-        return _together(analyze_batch(ask, posts[:half]), analyze_batch(ask, posts[half:]))
+        return together(analyze_batch(ask, posts[:half]), analyze_batch(ask, posts[half:]))
     wanted = {post.id for post in posts}
     analyses = {a.post_id: a for a in got.analyses if a.post_id in wanted}
     explained = {i: why for i, why in got.unanalyzed.items() if i in wanted and i not in analyses}
     known = Answers(tuple(analyses.values()), explained, got.tokens_in, got.tokens_out, got.cost)
     missing = [post for post in posts if post.id not in analyses and post.id not in explained]
     if len(missing) == len(posts):
-        return _together(known, Answers(unanalyzed=dict.fromkeys(wanted, "the analyst said nothing of it")))
-    return _together(known, analyze_batch(ask, missing))
+        return together(known, Answers(unanalyzed=dict.fromkeys(wanted, "the analyst said nothing of it")))
+    return together(known, analyze_batch(ask, missing))
 
 
 def in_lines(unanalyzed: Mapping[str, str]) -> list[str]:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from blocks.errors import PermanentError
 from blocks.loading import load
-from blocks.records import Bookmark, ChannelRead, Message, Post, message_time_ms
+from blocks.records import Bookmark, ChannelRead, Message, Post, is_snowflake, message_time_ms
 from blocks.source import Source
 from blocks.text import count
 from tasks.links import posts_in
@@ -49,9 +49,13 @@ def merge(first: Post, second: Post) -> Post:
 
 
 def sound(bookmarks: Mapping[str, Bookmark], now: datetime) -> dict[str, Bookmark]:
-    """The bookmarks that can be. One in the future would hide every message: its channel is read afresh."""
+    """The channels' bookmarks that can be. One in the future would hide every message: its channel is read afresh.
+
+    The marks of backfills stand beside them, under names that are no channel's id: they are left out.
+    """
     latest = int((now + timedelta(days=1)).timestamp() * 1000)
-    return {i: mark for i, mark in bookmarks.items() if message_time_ms(mark.last_message_id) <= latest}
+    marks = ((i, mark) for i, mark in bookmarks.items() if is_snowflake(i))
+    return {i: mark for i, mark in marks if message_time_ms(mark.last_message_id) <= latest}
 
 
 def collect(events: Iterable[Message | ChannelRead], now: datetime) -> Fetched:

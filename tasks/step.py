@@ -26,14 +26,14 @@ def may_succeed(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool
 
 
 def step(
-    name: str, *, run_name: str, timeout_seconds: float, retries: int = 2
+    name: str, *, run_name: str, timeout_seconds: float | None, retries: int = 2
 ) -> Callable[[Callable[P, R]], Task[P, R]]:
     """Make a function a step: a Prefect task with retries and a timeout, its name in the field's words.
 
     Args:
         name: the step's name in the report and the final state.
         run_name: how one run of it is called; may use the parameters, as in "publish to {publisher}".
-        timeout_seconds: for each try.
+        timeout_seconds: for each try; None: as long as it takes.
         retries: how often it is tried again after an error that may pass.
     """
 

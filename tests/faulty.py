@@ -41,6 +41,10 @@ class FaultyLedger(SqliteLedger):
         self._fault("add")
         return super().add(posts, changed, bookmarks)
 
+    def bring(self, entries: Sequence[Entry], changed: Sequence[Post], bookmarks: Sequence[Bookmark]) -> int:
+        self._fault("bring")
+        return super().bring(entries, changed, bookmarks)
+
     def note_analyses(self, analyses: Sequence[Analysis], at: datetime) -> None:
         self._fault("note_analyses")
         super().note_analyses(analyses, at)

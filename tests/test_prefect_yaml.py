@@ -132,3 +132,19 @@ def test_all_is_deployed_without_a_question_as_the_settings_say(prefect_server: 
     assert day.global_concurrency_limit.limit == 1
     (look,) = looks.schedules
     assert (look.schedule.cron, look.active) == ("*/10 * * * *", True)  # type: ignore[union-attr]
+
+
+def test_the_backfills_run_form_refuses_what_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    from prefect.exceptions import ParameterTypeError
+    from prefect.flows import load_flow_from_entrypoint
+
+    monkeypatch.chdir(ROOT)
+    flow = load_flow_from_entrypoint("flows/backfill.py:backfill")
+    taken = flow.validate_parameters({"channels": ["222"], "first_day": "2024-01-15", "runner": "dask"})
+    assert (taken["channels"], taken["runner"]) == (("222",), "dask")
+    for name, parameter in flow.parameters.properties.items():
+        assert parameter.get("description"), name
+        assert parameter["title"] != name, "a title is for people"
+    for wrong in ({"chunk": 0}, {"runner": "ray"}, {"parallel": -1}, {"last_day": "someday"}):
+        with pytest.raises(ParameterTypeError, match=next(iter(wrong))):
+            flow.validate_parameters(wrong)
