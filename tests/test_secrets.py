@@ -229,13 +229,14 @@ def assert_clean(marked: Marked, house: House, folder: Path, shown: str) -> None
 
 @pytest.mark.parametrize("publisher", ["twitter", "typefully"])
 def test_a_day_writes_no_secret_anywhere(marked: Marked, house: House, tmp_path: Path, publisher: str) -> None:
-    write_env(tmp_path, marked.settings(tmp_path, PUBLISHER_TYPE=publisher))
+    write_env(tmp_path, marked.settings(tmp_path, PUBLISHER_TYPE=publisher, LOG_LEVEL="DEBUG"))
     shown = "".join(house.run(tmp_path, what) for what in ("--setup", "--test", "--manual"))
     assert shown.count("exit code 0") == 3, shown[-3000:]
     assert "| DEBUG   | urllib3" in shown, "the libraries' own lines are there"
     assert len(marked.services.x.posts) + len(marked.services.typefully.published) == 1
     assert "SUCCESS" in str(marked.services.book.rows("Runs"))
     assert [call.status for call in marked.webhook.calls] == [204], "the team was told"
+    assert [file.stat().st_size > 1000 for file in (tmp_path / "logs").iterdir()] == [True], "the log is looked at too"
     assert_clean(marked, house, tmp_path, shown)
 
 

@@ -14,6 +14,7 @@ from blocks.gemini import GeminiAnalyst
 from blocks.loading import save
 from flows import environment
 from flows.daily_pipeline import daily_pipeline
+from tasks.progress import LONG
 from tests.exports import embed, status_id
 from tests.services.everything import Everything
 from tests.services.server import answers, before, lost
@@ -55,6 +56,19 @@ def run(services: Everything, tmp_path: Path) -> Callable[..., State[Any]]:
         return daily_pipeline(settings=f"pipeline-settings/{NAME}", dry_run=dry_run, return_state=True)
 
     return once
+
+
+def test_long_work_has_a_progress_bar(services: Everything, run: Callable[..., State[Any]]) -> None:
+    from prefect.client.orchestration import get_client
+    from prefect.client.schemas.filters import ArtifactFilter, ArtifactFilterFlowRunId
+
+    for minute in range(LONG + 20):
+        share(services, f"{NEWS} Part {minute}.", 10 + minute)
+    state = run()
+    with get_client(sync_client=True) as client:
+        only = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[state.state_details.flow_run_id]))
+        bars = [one for one in client.read_artifacts(artifact_filter=only) if one.type == "progress"]
+    assert [(bar.description, bar.data) for bar in bars] == [("posts analysed", 100.0)]
 
 
 @pytest.mark.parametrize("sdk", ["google-generativeai", "google-genai"])

@@ -68,4 +68,5 @@ class Everything:
             "TYPEFULLY_API_KEY": typefully_server.KEY,
             "TYPEFULLY_SOCIAL_SET_ID": typefully_server.SOCIAL_SET,
             "TYPEFULLY_API_URL": self.typefully.url,
+            "LOG_PATH": str(folder / "logs"),
         } | more
