@@ -315,7 +315,7 @@ def test_a_good_message_on_discord_is_read_whatever_stands_around_it(
         "/messages": alike,
         "/(?:333|444)/messages": alike if elsewhere is None else elsewhere,
         "/threads/active": {"threads": threads},
-        "/public": {"threads": [*threads, {}], "has_more": True},
+        "/public": {"threads": [{}, *threads], "has_more": True},
         r"/channels/\d+": {"guild_id": "111", **channel},
     }
     discord.heal()
@@ -381,6 +381,7 @@ EMBED_RECORDS = st.lists(st.builds(Embed, *[CLEAN] * 6), max_size=3).map(tuple)
 SNAPSHOTS = st.lists(st.builds(Snapshot, CLEAN, EMBED_RECORDS), max_size=2).map(tuple)
 
 
+@example("https://x.com/a/status/" + "9" * 5000, (), ())
 @given(content=CLEAN, embeds=EMBED_RECORDS, forwarded=SNAPSHOTS)
 @holds(80)
 def test_any_message_gives_posts_that_can_be(
