@@ -56,7 +56,7 @@ def write(entries: Sequence[Entry], day: date, recipe: Recipe) -> tuple[Draft | 
 
     found = considered(entries, recipe)
     chosen = selection.select(found, recipe.before, language, sentence_of)
-    also = selection.others(found, chosen.items, recipe.before)
+    also = selection.others(found, chosen.items, {*recipe.before, *recipe.mentioned}, language)
     parts, used = compose(chosen.items, also, day, recipe.style)
     for item in chosen.items:
         if item not in used:
@@ -131,6 +131,7 @@ def draft(ledger: str, analyst: str, day: date, style: Style) -> Drafted:
     counts = selection.counted(entries)
     recipe = Recipe(now, style, counts, selection.told(week))
     found = considered(entries, recipe)
+    recipe = replace(recipe, mentioned=selection.mentioned(week, found))
     counts = {c.entry.post.id: (c.members, c.backers) for c in found}
     short = selection.shortlist(found, recipe.before, languages()[style.language])
     written, problem = _ask(analyst, short, style)
