@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ from blocks.service_url import ServiceUrl
 from blocks.sheet_book import Book, Tab, Value, letters, quoted, rows_of, to_text
 from blocks.sheet_client import GOOGLE, ForbiddenError, MissingTabError, SheetClient, connect
 from blocks.sheet_desk import LEARNT, IncompleteError, Learnt, SheetDesk
+from blocks.sheet_glance import asked_for, day_of
 from blocks.sheet_journal import Change, Plan
 from blocks.sheet_layout import add_headers
 from blocks.sheet_lock import TakenOverError
@@ -178,20 +179,42 @@ class GoogleSheet(Ledger):
 
         self._desk.carry_out(plan)
 
-    def drafts(self, *statuses: DraftStatus) -> list[Draft]:
+    def _whole(self, which: Callable[[Tab], Sequence[int]]) -> list[Row]:
+        """Rows of the drafts, all of them read whole."""
         tab = self._desk.moment()["Drafts"]
-        rows = [tab.row(index) for index in tab.keyed().values()]
+        if not tab.unread.isdisjoint(which(tab)):
+            tab = self._desk.in_full()["Drafts"]
+        return [tab.row(index) for index in which(tab)]
+
+    def drafts(
+        self,
+        *statuses: DraftStatus,
+        since: date | None = None,
+        ids: Collection[str] | None = None,
+        resting_on: Collection[str] | None = None,
+    ) -> list[Draft]:
+        rows = self._whole(lambda tab: asked_for(tab, statuses, since, ids, resting_on))
         found = [draft for draft in readable(rows, columns.draft_of_row) if draft.status in statuses]
         return sorted(found, key=lambda draft: (draft.day, draft.id))
 
-    def draft(self, draft_id: str) -> Draft | None:
+    def last_published(self) -> date | None:
         tab = self._desk.moment()["Drafts"]
-        index = tab.keyed().get(draft_id)
-        return None if index is None else the_draft(tab.row(index))
+        out = [i for i in tab.keyed().values() if tab.text(i, "Status") == DraftStatus.PUBLISHED.value]
+        return max(filter(None, (day_of(tab, index) for index in out)), default=None)
+
+    def draft(self, draft_id: str) -> Draft | None:
+        def which(tab: Tab) -> list[int]:
+            return [index for key, index in tab.keyed().items() if key == draft_id]
+
+        return next(map(the_draft, self._whole(which)), None)
 
     def peek(self, *statuses: DraftStatus) -> list[Draft]:
+        # Every few minutes somebody looks, and there is nothing: that costs a few columns.
+        seen = self._desk.glimpse()
+        if seen and not asked_for(seen, statuses):
+            return []
         try:
-            tab = self._desk.read()["Drafts"]
+            tab = self._desk.read(in_full=True)["Drafts"]
         except (MissingTabError, IncompleteError):
             return []
         found = readable((tab.row(index) for index in tab.keyed().values()), columns.draft_of_row)
@@ -332,7 +355,7 @@ class GoogleSheet(Ledger):
         copy = SqliteLedger(path=path)
         copy.open()
         try:
-            book = self._desk.read()
+            book = self._desk.read(in_full=True)
         except (MissingTabError, IncompleteError):
             return copy
         for name in ("Posts", "Drafts", "Channels"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TypeVar
 
@@ -119,8 +119,25 @@ class Ledger(Block):
         """Write analyses to rows that are `new`: they become `analyzed`, or `skipped` if not about crypto."""
         raise NotImplementedError
 
-    def drafts(self, *statuses: DraftStatus) -> list[Draft]:
-        """The drafts with one of these statuses, the oldest first."""
+    def drafts(
+        self,
+        *statuses: DraftStatus,
+        since: date | None = None,
+        ids: Collection[str] | None = None,
+        resting_on: Collection[str] | None = None,
+    ) -> list[Draft]:
+        """The drafts with one of these statuses, the oldest first. The cost grows with these, not with all there are.
+
+        Args:
+            statuses: theirs.
+            since: the first day.
+            ids: the ids that they may have; None: any.
+            resting_on: posts of which at least one is theirs; None: any.
+        """
+        raise NotImplementedError
+
+    def last_published(self) -> date | None:
+        """The day of the newest draft that is published."""
         raise NotImplementedError
 
     def draft(self, draft_id: str) -> Draft | None:

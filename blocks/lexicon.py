@@ -42,7 +42,8 @@ MAX_SUMMARY = 200
 _LATIN = r"[A-Za-z0-9\u00c0-\u024f]+"
 _TOKEN = re.compile(rf"(?<![\w$])\$[A-Za-z][A-Za-z0-9]{{1,9}}\b|{_LATIN}(?:[.\-'’&]{_LATIN})*|[^\W_]+")
 _NOT_WORDS = re.compile(r"https?://\S+|(?<!\w)@\w+", re.IGNORECASE)
-_SENTENCE = re.compile(r"(?<=[.!?…])\s+(?=[\"'“$#]?[A-Z0-9])|\n+")
+# Some names begin small: "stETH", "dYdX".
+_SENTENCE = re.compile(r"(?<=[.!?…])\s+(?=[\"'“$#]?(?:[A-Z0-9]|[a-z]{1,2}[A-Z]))|\n+")
 _FIGURE = re.compile(r"[$€£]\s?\d|\d\s?%|\b\d+(?:[.,]\d+)?\s?(?:[kKmMbB]\b|million|billion)")
 _POSSESSIVE = re.compile(r"['’]s$")
 _CAMEL = re.compile(r"[A-Z][a-z0-9]+(?:[A-Z]+[a-z0-9]+)+|[A-Z][a-z]{3,}[A-Z]{1,4}")
@@ -344,7 +345,7 @@ def _summary(text: str, named: Sequence[_Name]) -> str:
     def worth(at: int, sentence: str) -> tuple[int, int]:
         reading = _read(sentence)
         points = 3 * len({n.project.name for n in reading.read} & wanted)
-        points += 2 * min(reading.kinds["news"], 2) + bool(_FIGURE.search(sentence))
+        points += 2 * min(reading.kinds["news"], 2) + any(char.isdigit() for char in sentence)
         points += min(len(sentence) // 30, 2) - len(sentence) // 120 - 5 * reading.kinds["promo"]
         return points, -at
 

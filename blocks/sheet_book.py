@@ -99,6 +99,11 @@ class Tab:
     places: dict[str, int] = field(default_factory=dict)
     """Every header of the first row, ours and the owner's, and its column."""
 
+    unread: frozenset[int] = frozenset()
+    """The rows of which only some columns were read, `glimpsed` (see `sheet_glance`)."""
+
+    glimpsed: tuple[str, ...] = ()
+
     def __post_init__(self) -> None:
         ours = {header.casefold(): header for header in self.headers}
         for column, value in enumerate(self.rows[0] if self.rows else ()):
@@ -118,15 +123,18 @@ class Tab:
 
     def text(self, index: int, header: str) -> str:
         """One cell as text."""
+        assert index not in self.unread or header in self.glimpsed, f"{header} of this row was not read"
         row, column = self.rows[index], self.places.get(header, -1)
         return to_text(row[column]) if 0 <= column < len(row) else ""
 
     def row(self, index: int) -> Row:
         """A row under our headers."""
+        assert index not in self.unread, "this row was not read whole"
         return {header: self.text(index, header) for header in self.headers}
 
     def cells(self, index: int) -> dict[str, Value]:
         """A row's values under every header, the owner's too. An error cannot be written: it becomes its name."""
+        assert index not in self.unread, "this row was not read whole"
         row = self.rows[index]
         found = {header: row[column] for header, column in self.places.items() if column < len(row) and row[column]}
         return {h: {"stringValue": to_text(v)} if "errorValue" in v else v for h, v in found.items()}
@@ -238,4 +246,21 @@ def rows_of(sheet: Mapping[str, Any]) -> list[list[Value]]:
         rows.append([c.get("effectiveValue") or {} for c in cells])
     while rows and not any(rows[-1]):
         rows.pop()
+    return rows
+
+
+def assembled(sheets: Sequence[Mapping[str, Any]]) -> list[list[Value]]:
+    """A tab's rows, put together from several ranges of it."""
+    grid: dict[int, dict[int, Value]] = {}
+    for sheet in sheets:
+        for data in sheet.get("data") or []:
+            top, left = data.get("startRow", 0), data.get("startColumn", 0)
+            for row_offset, row in enumerate(data.get("rowData") or []):
+                cells = grid.setdefault(top + row_offset, {})
+                for column_offset, cell in enumerate(row.get("values") or []):
+                    cells[left + column_offset] = cell.get("effectiveValue") or {}
+    rows = []
+    for index in range(max(grid, default=-1) + 1):
+        found = grid.get(index, {})
+        rows.append([found.get(column, {}) for column in range(max(found, default=-1) + 1)])
     return rows

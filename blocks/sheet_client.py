@@ -45,6 +45,10 @@ class MissingTabError(PermanentError):
     """A range names a tab that is not there."""
 
 
+class MissingRangeError(PermanentError):
+    """A range lies outside of its tab's grid."""
+
+
 class ForbiddenError(PermanentError):
     """The sheet is not shared with the account, or not for writing."""
 
@@ -211,6 +215,8 @@ class SheetClient:
             return TransientError(f"Google Sheets has trouble of its own ({status}): try again later.")
         if "Unable to parse range" in message:
             return MissingTabError(f"A tab is missing in the sheet: {message}.")
+        if "exceeds grid limits" in message:
+            return MissingRangeError(f"A range is missing in the sheet: {message}.")
         if status == 403 and "SERVICE_DISABLED" not in json.dumps(error.get("details", "")):
             return ForbiddenError(_ADVICE[403].format(email=self._email))
         switched_off = "The Sheets API is switched off: enable it in the service account's project (Cloud Console)."

@@ -13,8 +13,9 @@ from typing import Any
 
 from blocks import columns, sheet_journal
 from blocks.errors import PermanentError, TransientError
-from blocks.sheet_book import Book, Tab, Value, letters, quoted, rows_of, to_text
-from blocks.sheet_client import ForbiddenError, MissingTabError, SheetClient
+from blocks.sheet_book import Book, Tab, Value, assembled, letters, quoted, rows_of, to_text
+from blocks.sheet_client import ForbiddenError, MissingRangeError, MissingTabError, SheetClient
+from blocks.sheet_glance import Glance, column_ranges, places_of, seen_in
 from blocks.sheet_journal import NOTHING, Change, Plan, Unfinished, Writer
 from blocks.sheet_layout import missing_headers, new_tabs
 from blocks.sheet_lock import SheetLock, TakenOverError
@@ -28,6 +29,9 @@ class Learnt:
     """What this process learnt of a spreadsheet. It spares calls; whatever depends on it is checked by its answer."""
 
     book: Book | None = None
+    glance: Glance | None = None
+    """Of the run that has the lock: what it saw of the drafts, so that it need not read all of them again."""
+
     archived: int | None = None
     settled: str | None = None
     """The nonce of the last write, if it touched what it meant: its journal needs no look."""
@@ -62,19 +66,51 @@ class SheetDesk:
         """What carries out writes: the lock, once it is ours, so that each write proves it."""
         return self.learnt.lock or self.client
 
-    def _ranges(self) -> list[str]:
-        """Everything but the rows of the archive and of the runs, which only grow."""
+    def _ranges(self, drafts: Sequence[str] = (), *, journal: bool = False) -> list[str]:
+        """Everything but the rows of the archive and of the runs, which only grow. `drafts`: of those only these."""
         titles = self.titles
-        whole = [quoted(titles[name]) for name in ("Posts", "Drafts", "Channels")]
+        whole = [quoted(titles[name]) for name in ("Posts", "Channels")]
         heads = [f"{quoted(titles[name])}!1:1" for name in ("Archive", "Runs")]
-        return [*whole, *heads, f"{quoted(sheet_journal.TITLE)}!A1:A1"]
+        past = quoted(sheet_journal.TITLE)
+        return [*whole, *(drafts or [quoted(titles["Drafts"])]), *heads, past if journal else f"{past}!A1:A1"]
 
-    def read(self) -> Book:
-        """A fresh reading. Raises `IncompleteError` or `MissingTabError` where something must be made first."""
-        return self._taken_in(self.client.read(self._ranges()))
+    def read(self, *, in_full: bool = False, journal: bool = False) -> Book:
+        """A fresh reading; of all rows of the drafts, if it is to be in full, and of the journal.
 
-    def _taken_in(self, sheets: Sequence[dict[str, Any]]) -> Book:
-        """The reading that these tabs are."""
+        Raises:
+            IncompleteError, MissingTabError: something must be made first.
+        """
+        # Only while no other run can add drafts; and gone as soon as anything is not as it was.
+        glance, self.learnt.glance = self.learnt.glance if self.learnt.lock and not in_full else None, None
+        title = self.titles["Drafts"]
+        if glance:
+            with suppress(MissingRangeError):
+                book = self._taken_in(self.client.read(self._ranges(glance.ranges(title))), glance.filled)
+                if "Drafts" in book.tabs:
+                    return self._noted(book)
+        return self._noted(self._taken_in(self.client.read(self._ranges(journal=journal))))
+
+    def _noted(self, book: Book) -> Book:
+        if self.learnt.lock and "Drafts" in book.tabs:
+            self.learnt.glance = Glance.of(book["Drafts"], book["Posts"])
+        return book
+
+    def in_full(self) -> Book:
+        """A fresh reading with every row of the drafts."""
+        self.learnt.glance = None
+        return self.settled()
+
+    def _taken_in(
+        self,
+        sheets: Sequence[dict[str, Any]],
+        drafts: Callable[[Mapping[str, object], Tab], Tab | None] | None = None,
+    ) -> Book:
+        """The reading that these tabs are.
+
+        Args:
+            sheets: the tabs.
+            drafts: makes the tab of the drafts where not all of it was read. It is left out where that cannot be.
+        """
         titles = self.titles
         found = {sheet["properties"]["title"]: sheet for sheet in sheets}
 
@@ -82,12 +118,21 @@ class SheetDesk:
             properties = found[title]["properties"]
             grid = properties.get("gridProperties", {})
             size = int(grid.get("rowCount", 0)), int(grid.get("columnCount", 0))
-            return Tab(title, int(properties.get("sheetId", 0)), *size, rows_of(found[title]), key, headers)
+            rows = [] if title == titles["Drafts"] and drafts else rows_of(found[title])
+            return Tab(title, int(properties.get("sheetId", 0)), *size, rows, key, headers)
 
         tabs = {name: tab(title, columns.KEYS[name], columns.TABS[name]) for name, title in titles.items()}
         book = Book(tabs, tab(sheet_journal.TITLE, "", ()))
-        lacking = [f"{t.title}: {', '.join(t.missing)}" for t in tabs.values() if t.missing]
-        self.learnt.book = self.seen = book
+        if drafts:
+            sheet, empty = found[titles["Drafts"]], tabs.pop("Drafts")
+            part = drafts(sheet, empty)
+            tabs |= {"Drafts": part} if part else {}
+            heads = [*tabs.values(), *([] if part else [replace(empty, rows=assembled([sheet])[:1], places={})])]
+        else:
+            heads = [*tabs.values()]
+        lacking = [f"{t.title}: {', '.join(t.missing)}" for t in heads if t.missing]
+        self.learnt.book = book
+        self.seen = book if "Drafts" in tabs else None
         if lacking:
             raise IncompleteError(f"Columns are missing in the sheet ({'; '.join(lacking)}).")
         return book
@@ -104,7 +149,13 @@ class SheetDesk:
             if nonce in ("", self.learnt.settled):
                 self.learnt.settled = nonce
                 return book
-            before = Unfinished.of(rows_of(self.client.read([quoted(sheet_journal.TITLE)])[0]))
+            if "Drafts" not in book.tabs or book["Drafts"].unread:
+                # Any row may be the one that was harmed.
+                book = self.read(in_full=True, journal=True)
+                before = Unfinished.of(book.journal.rows)
+                nonce = before.nonce
+            else:
+                before = Unfinished.of(rows_of(self.client.read([quoted(sheet_journal.TITLE)])[0]))
             plan = sheet_journal.undo(book, before)
             late = sheet_journal.late(before, columns.KEYS["Posts"])
             if late:
@@ -115,7 +166,8 @@ class SheetDesk:
             if not any(change.touched for change in plan.changes):
                 plan.appends += sheet_journal.clear(book.journal)
             self._write(plan, book.journal, before)
-            self.learnt.settled = None  # Several writes may have gone wrong: all is right once nothing is left to do.
+            # Several writes may have gone wrong: all is right once nothing is left to do.
+            self.learnt.settled = self.learnt.glance = None
         raise self.restless()
 
     def _into_archive(self, late: Mapping[str, Mapping[str, Value]]) -> Change:
@@ -180,9 +232,11 @@ class SheetDesk:
         return book
 
     def _write(self, plan: Plan, journal: Tab, before: Unfinished = NOTHING) -> str | None:
-        self.learnt.settled = None
+        glance, self.learnt.glance, self.learnt.settled = self.learnt.glance, None, None
         nonce = sheet_journal.write(self.writer, plan, journal, before)
         self.learnt.settled = nonce
+        if nonce is not None and not any(c.deleted and c.tab.title == self.titles["Drafts"] for c in plan.changes):
+            self.learnt.glance = glance  # What was added stands below: it is read then.
         return nonce
 
     # One run at a time
@@ -194,20 +248,25 @@ class SheetDesk:
             return ""
         if learnt.asked is None or learnt.asked.run != run:
             learnt.asked = SheetLock(self.client, run)
+        learnt.glance = None
+        places = places_of(learnt.book.tabs.get("Drafts") if learnt.book else None)
         try:
-            held_by, sheets = learnt.asked.take(patience, self._ranges())
-        except MissingTabError:
+            held_by, sheets = learnt.asked.take(patience, self._ranges(column_ranges(self.titles["Drafts"], places)))
+        except (MissingRangeError, MissingTabError):
             held_by, sheets = learnt.asked.take(patience)
         if not held_by:
             learnt.lock = learnt.asked
             with suppress(IncompleteError):
-                self._taken = self._taken_in(sheets) if sheets else None
+                self._taken = None
+                if sheets:
+                    self._taken = self._taken_in(sheets, lambda sheet, tab: seen_in(sheet, tab, places))
+                    self._noted(self._taken)
         learnt.asked = None
         return held_by
 
     def leave(self) -> None:
         """Let the next run in, if the sheet is still this one's."""
-        lock, self.learnt.lock = self.learnt.lock, None
+        lock, self.learnt.lock, self.learnt.glance = self.learnt.lock, None, None
         if lock:
             with suppress(TakenOverError):
                 lock.write(lock.release())
@@ -220,6 +279,17 @@ class SheetDesk:
         except (MissingTabError, IncompleteError):
             self.furnish()
             return self.settled()
+
+    def glimpse(self) -> Tab | None:
+        """Some columns of all drafts, in one call and without the lock; None if the sheet is not as our own making."""
+        title = self.titles["Drafts"]
+        places = places_of(self.learnt.book.tabs.get("Drafts") if self.learnt.book else None)
+        try:
+            (sheet,) = self.client.read(column_ranges(title, places))
+        except (MissingRangeError, MissingTabError):
+            return None
+        empty = Tab(title, 0, 0, 0, [], columns.KEYS["Drafts"], columns.TABS["Drafts"])
+        return seen_in(sheet, empty, places)
 
     def furnish(self) -> None:
         """Make the tabs and headers that are missing. What is there stays as it is."""

@@ -24,7 +24,7 @@ from typing import Any, Protocol
 from uuid import uuid4
 
 from blocks.errors import TransientError
-from blocks.sheet_book import Book, Tab, Value, letters, quoted, to_text
+from blocks.sheet_book import Book, Tab, Value, assembled, letters, quoted, to_text
 
 TITLE = "daily-pipeline journal"
 _TOUCHED = "row "
@@ -295,30 +295,13 @@ def write(writer: Writer, plan: Plan, journal: Tab, before: Unfinished = NOTHING
             column = letters(change.tab.places[header] + 1)
             ranges.append(f"{title}!{column}{at + 1}:{column}{last}")
         at = last + 1
-    shown = _assembled(writer.write(_requests(plan, journal, nonce, before), ranges))
+    shown = assembled(writer.write(_requests(plan, journal, nonce, before), ranges))
     sections = _sections(shown[kept:])
     if len(sections) != len(changes):
         raise TransientError("Google Sheets did not show what it wrote: the next try looks again.")
     if any(section.wrong() or section.late(section.digests()) for section in sections):
         return None
     return nonce
-
-
-def _assembled(sheets: Sequence[Mapping[str, Any]]) -> list[list[Value]]:
-    """The journal's rows, put together from several ranges of it."""
-    grid: dict[int, dict[int, Value]] = {}
-    for sheet in sheets:
-        for data in sheet.get("data") or []:
-            top, left = data.get("startRow", 0), data.get("startColumn", 0)
-            for row_offset, row in enumerate(data.get("rowData") or []):
-                cells = grid.setdefault(top + row_offset, {})
-                for column_offset, cell in enumerate(row.get("values") or []):
-                    cells[left + column_offset] = cell.get("effectiveValue") or {}
-    rows = []
-    for index in range(max(grid, default=-1) + 1):
-        found = grid.get(index, {})
-        rows.append([found.get(column, {}) for column in range(max(found, default=-1) + 1)])
-    return rows
 
 
 def undo(book: Book, before: Unfinished) -> Plan:

@@ -19,7 +19,7 @@ from typing import Any
 from blocks.columns import stamp, unstamp
 from blocks.errors import PermanentError, TransientError
 from blocks.sheet_book import quoted, rows_of, to_text
-from blocks.sheet_client import ForbiddenError, MissingTabError, SheetClient
+from blocks.sheet_client import ForbiddenError, MissingRangeError, MissingTabError, SheetClient
 from blocks.text import one_line
 
 TITLE = "daily-pipeline lock"
@@ -76,7 +76,7 @@ class SheetLock:
             sign = self._client.now()
             try:
                 shown = self._client.write([*dead, *self._made(sign)], ranges)
-            except (ForbiddenError, MissingTabError):
+            except (ForbiddenError, MissingRangeError, MissingTabError):
                 raise
             except PermanentError as error:
                 problem = error

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from pydantic import ConfigDict, Field, HttpUrl
@@ -55,6 +55,7 @@ def _update(db: sqlite3.Connection, table: str, row: Mapping[str, str], where: s
     return db.execute(f'UPDATE "{table}" SET {sets} WHERE {where}', (*row.values(), *values)).rowcount
 
 
+_DAY = "[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]"
 _HELD: dict[Path, tuple[str, sqlite3.Connection]] = {}
 """The ledgers that runs of this process have: by whom, and the transaction that keeps others out."""
 
@@ -238,13 +239,39 @@ class SqliteLedger(Ledger):
                 row = columns.row_of_analysis(analysis, at)
                 _update(db, "Posts", row, '"Post ID" = ? AND "Status" = \'new\'', analysis.post_id)
 
-    def drafts(self, *statuses: DraftStatus) -> list[Draft]:
+    def drafts(
+        self,
+        *statuses: DraftStatus,
+        since: date | None = None,
+        ids: Collection[str] | None = None,
+        resting_on: Collection[str] | None = None,
+    ) -> list[Draft]:
+        where, values = f'"Status" IN ({_marks(statuses)})', [status.value for status in statuses]
+        if since is not None:
+            # One whose day nobody can read is told of.
+            where += f' AND ("Date" >= ? OR "Date" NOT GLOB \'{_DAY}\')'
+            values.append(since.isoformat())
+        if ids is not None:
+            where += ' AND "Draft ID" IN (SELECT value FROM json_each(?))'
+            values.append(json.dumps(list(ids)))
+        if resting_on is not None:
+            where += (
+                " AND EXISTS (SELECT 1 FROM json_each(?) WHERE"
+                " instr(',' || replace(\"Post IDs\", ' ', '') || ',', ',' || value || ','))"
+            )
+            values.append(json.dumps(list(resting_on)))
         with self._connect() as db:
-            rows = db.execute(
-                f'SELECT * FROM "Drafts" WHERE "Status" IN ({_marks(statuses)}) ORDER BY "Date", "Draft ID"',
-                [status.value for status in statuses],
-            ).fetchall()
+            rows = db.execute(f'SELECT * FROM "Drafts" WHERE {where} ORDER BY "Date", "Draft ID"', values).fetchall()
         return readable(map(_row, rows), columns.draft_of_row)
+
+    def last_published(self) -> date | None:
+        sql = f'SELECT max("Date") FROM "Drafts" WHERE "Status" = ? AND "Date" GLOB \'{_DAY}\''
+        with self._connect() as db:
+            last = db.execute(sql, (DraftStatus.PUBLISHED.value,)).fetchone()[0]
+        try:
+            return date.fromisoformat(last) if last else None
+        except ValueError:
+            return None
 
     def peek(self, *statuses: DraftStatus) -> list[Draft]:
         return self.drafts(*statuses) if self.path.exists() else []

@@ -39,6 +39,8 @@ MIN_SENTENCE = 30
 
 _TICKER = re.compile(r"[A-Z]{2,6}")
 _WORD = re.compile(r"\S+")
+_GOES_ON = r"-\w+| (?:Chain|DAO|Finance|Foundation|Labs|Network|Protocol|Wallet)\b"
+"""What belongs to the name that it follows."""
 
 
 def spoken(project: Project) -> str:
@@ -56,7 +58,8 @@ def _line(item: Item) -> str:
 def with_cashtag(line: str, project: Project) -> str:
     """A line with the project's cashtag after its name: the lexicon's, never one that somebody wrote."""
     ticker, name = lexicon.tickers().get(project.name, ""), spoken(project)
-    place = re.search(rf"(?<!\w){re.escape(name)}(?!\w)", line, re.IGNORECASE)
+    # Not inside a name: "Lido DAO", "Aave-Governance".
+    place = re.search(rf"(?<!\w)(?i:{re.escape(name)})(?!\w)(?:{_GOES_ON})*", line)
     if not place or not _TICKER.fullmatch(ticker) or re.search(rf"\b{ticker}\b", line) or "$" in line[: place.end()]:
         return line
     return f"{line[: place.end()]} (${ticker}){line[place.end() :]}"
@@ -82,12 +85,14 @@ def _fits(text: str, limit: int) -> bool:
     return weighted_length(text) <= limit
 
 
-def _also(text: str, projects: Iterable[Project], language: Language, fits: Callable[[str], bool]) -> str:
-    """The text, with the names of further projects below it, as many as fit."""
+def _also(
+    text: str, projects: Iterable[Project], language: Language, fits: Callable[[str], bool], before: str = ""
+) -> str:
+    """The text, with the names of further projects below it, as many as fit; none that stands in it or `before` it."""
     names: list[str] = []
     for project in dict.fromkeys(projects):
         name = spoken(project)
-        if len(project.name) > MAX_NAME or name.lower() in text.lower() or problems(name):
+        if len(project.name) > MAX_NAME or name.lower() in f"{before}\n{text}".lower() or problems(name):
             continue
         if len(names) < MAX_ALSO and fits(f"{text}\n\n{language.also}: {', '.join([*names, name])}"):
             names.append(name)
@@ -130,7 +135,8 @@ def _thread(
             parts.append(head + line)
             used.append(item)
     if parts:
-        parts[-1] = _also(parts[-1], also, language, lambda longer: _fits(longer, LIMIT))
+        before = "\n".join(parts[:-1])
+        parts[-1] = _also(parts[-1], also, language, lambda longer: _fits(longer, LIMIT), before)
     return parts, used
 
 

@@ -56,7 +56,7 @@ def write(entries: Sequence[Entry], day: date, recipe: Recipe) -> tuple[Draft | 
 
     found = considered(entries, recipe)
     chosen = selection.select(found, recipe.before, language, sentence_of)
-    also = selection.others(found, chosen.items, recipe.before)
+    also = selection.others(found, chosen.items, {*recipe.before, *recipe.mentioned}, language)
     parts, used = compose(chosen.items, also, day, recipe.style)
     for item in chosen.items:
         if item not in used:
@@ -85,16 +85,15 @@ def write(entries: Sequence[Entry], day: date, recipe: Recipe) -> tuple[Draft | 
 STANDING = [status for status in DraftStatus if status is not DraftStatus.REJECTED]
 
 
-def claim_all(book: Ledger, standing: Sequence[Draft]) -> None:
+def claim_all(book: Ledger) -> None:
     """Let no post be drafted twice: one that rests in a draft is `drafted`.
 
     Where rows were moved while a draft was added, and no answer came, the draft stands there and its posts were put
     back as they had been.
     """
     free = {entry.post.id for entry in book.entries(PostStatus.ANALYZED)}
-    for old in standing if free else ():
-        if not free.isdisjoint(old.post_ids):
-            book.claim(old)
+    for old in book.drafts(*STANDING, resting_on=free) if free else ():
+        book.claim(old)
 
 
 def _ask(analyst: str, short: Sequence[Candidate], style: Style) -> tuple[Written, str]:
@@ -120,17 +119,17 @@ def draft(ledger: str, analyst: str, day: date, style: Style) -> Drafted:
     """
     book = load(Ledger, ledger)
     settle(book, day)
-    standing = book.drafts(*STANDING)
-    claim_all(book, standing)
+    claim_all(book)
     made = book.draft(day.isoformat())
     if made:
         return Drafted(None, f"the digest of {day} was made before ({made.status.value})")
     entries = book.entries(PostStatus.ANALYZED)
     now = datetime.now(UTC).replace(microsecond=0)
-    week = [old for old in standing if day - selection.WEEK < old.day < day]
+    week = [old for old in book.drafts(*STANDING, since=day - selection.WEEK) if day - selection.WEEK < old.day < day]
     counts = selection.counted(entries)
     recipe = Recipe(now, style, counts, selection.told(week))
     found = considered(entries, recipe)
+    recipe = replace(recipe, mentioned=selection.mentioned(week, found))
     counts = {c.entry.post.id: (c.members, c.backers) for c in found}
     short = selection.shortlist(found, recipe.before, languages()[style.language])
     written, problem = _ask(analyst, short, style)

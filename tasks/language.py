@@ -34,6 +34,11 @@ class Language:
     promotion: frozenset[str]
     spoken_to: re.Pattern[str]
     call: re.Pattern[str]
+    speaks: re.Pattern[str]
+    """Words of who speaks of himself."""
+
+    leans: re.Pattern[str]
+    """The beginning of a sentence that goes on from the one before it."""
 
     def is_of(self, text: str) -> bool:
         """Whether a text reads as this language, and as no other one more."""
@@ -77,4 +82,7 @@ def _language(code: str, section: dict[str, str]) -> Language:
             rf"(?:{_any_of(section['calls'])})\b",
             re.IGNORECASE,
         ),
+        # "US" is a country.
+        speaks=re.compile(rf"\b(?:{_any_of(section['speaks'])}|{_any_of(section['speaks'].title())})\b"),
+        leans=re.compile(rf"(?:{_any_of(section['leans'])})\b(?!-)", re.IGNORECASE),
     )

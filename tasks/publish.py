@@ -173,7 +173,7 @@ def _note(book: Ledger, draft: Draft, under_way: Draft, error: PipelineError) ->
 
 
 def _quiet_since(book: Ledger) -> date | None:
-    last = max((draft.day for draft in book.drafts(DraftStatus.PUBLISHED)), default=None)
+    last = book.last_published()
     first = None if last else book.first_run()
     return last or (first.date() if first else None)
 
@@ -181,7 +181,7 @@ def _quiet_since(book: Ledger) -> date | None:
 def _spent_on(book: Ledger, day: date) -> float:
     """What the day's digest has cost so far, or may have."""
     out = (DraftStatus.PUBLISHED, DraftStatus.PUBLISHING, DraftStatus.UNSURE)
-    return sum(draft.cost for draft in book.drafts(*out) if draft.day == day)
+    return sum(draft.cost for draft in book.drafts(*out, since=day) if draft.day == day)
 
 
 @step("publish", run_name="publish to {publisher}", timeout_seconds=600)

@@ -34,6 +34,8 @@ class Recipe:
     before: Mapping[str, str] = field(default_factory=dict)
     said: Mapping[str, str] = field(default_factory=dict)
     by: str = ""
+    mentioned: tuple[str, ...] = ()
+    """Projects that stood in the week's digests without being told of."""
 
     def to_json(self, content_hash: str) -> str:
         """As the ledger keeps it, with the hash of the text that was made from it."""
@@ -44,6 +46,7 @@ class Recipe:
             "before": dict(self.before),
             "said": dict(self.said),
             "by": self.by,
+            "mentioned": list(self.mentioned),
             "hash": content_hash,
         }
         return json.dumps(told, ensure_ascii=False)
@@ -63,7 +66,9 @@ def from_json(text: str) -> tuple[Recipe, str]:
         counts = {str(post_id): (int(members), int(backers)) for post_id, (members, backers) in told["counts"].items()}
         before = {str(project): str(line) for project, line in told["before"].items()}
         said = {str(post_id): str(sentence) for post_id, sentence in told["said"].items()}
-        return Recipe(unstamp(told["made"]), style, counts, before, said, str(told["by"])), str(told["hash"])
+        mentioned = tuple(str(name) for name in told.get("mentioned", []))  # Older drafts have none.
+        recipe = Recipe(unstamp(told["made"]), style, counts, before, said, str(told["by"]), mentioned)
+        return recipe, str(told["hash"])
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError("its Made From cell holds no recipe") from error
 

@@ -154,17 +154,18 @@ def _drafting(drafted: Drafted) -> list[Line]:
         lines.append(Line(_WARN, f"No new draft: {drafted.note}"))
     if drafted.problem:
         lines.append(Line(_WARN, f"The model wrote nothing, the posts' own words stand there: {drafted.problem}"))
-    written, replaced = sum(i.by_model for i in chosen.items), sum(i.replaced for i in chosen.items)
+    written, refused = sum(i.by_model for i in chosen.items), Counter(i.refused for i in chosen.items if i.refused)
     if written:
         lines.append(Line(_OK, f"{count(written, 'sentence')} by the model, each held against its post"))
-    if replaced:
-        text = f"{count(replaced, 'sentence')} of the model not taken, the posts' own words stand there"
-        lines.append(Line(_WARN, text))
-    whys = Counter(chosen.left_out.values())
-    if dropped := whys.pop(NO_SENTENCE, 0):
+    if refused:
+        text = f"{count(refused.total(), 'sentence')} of the model not taken, the posts' own words stand there"
+        whys = "; ".join(why for why, _ in refused.most_common(3))
+        lines.append(Line(_WARN, f"{text}: {whys}"))
+    left = Counter(chosen.left_out.values())
+    if dropped := left.pop(NO_SENTENCE, 0):
         lines.append(Line(_WARN, f"{count(dropped, 'post')} left out: no sentence that may be printed"))
-    if whys:
-        told = ", ".join(f"{count} ({why})" for why, count in whys.most_common(4))
+    if left:
+        told = ", ".join(f"{count} ({why})" for why, count in left.most_common(4))
         lines.append(Line(_CHART, f"Left out of {len(chosen.left_out) + len(chosen.items)} candidates: {told}"))
     if drafted.tokens:
         lines.append(Line(_CHART, f"Writing took {count(drafted.tokens, 'token')}, about ${drafted.cost:.3f}"))

@@ -141,8 +141,8 @@ def _thirty_days(day: Day, report: RunReport, settings: str) -> None:
     if day.day is None:
         return
     key = key_for("daily-figures", settings)
-    kept = Artifact.get(key)
-    known: list[figures.Figures] = figures.of_rows(str(kept.data)) if isinstance(kept, Artifact) and kept.data else []
+    kept: object = Artifact.get(key)  # not of this class, whatever its signature says
+    known = figures.of_rows(str(getattr(kept, "data", "")))
     days = figures.with_run(known, day.day, report, day.seconds)
     create_table_artifact(key=key, table=figures.to_rows(days), description="The last 30 days, in figures")
     picture = figures.as_address(figures.chart(days, day.day))

@@ -23,8 +23,9 @@ over for good.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -32,7 +33,7 @@ from blocks import lexicon
 from blocks.records import Draft, Entry, Project
 from tasks.grounding import overlap
 from tasks.language import Language
-from tasks.sentence import Sentence
+from tasks.sentence import Sentence, sells
 
 MAX_ITEMS = 5
 MIN_SCORE = 4
@@ -64,7 +65,8 @@ class Candidate:
 class Item:
     """One item of the digest: the post it rests on, the project it is about, its sentence, and why it is in.
 
-    `by_model` and `replaced` tell whether the sentence is the model's, or stands there in the place of one.
+    `by_model` tells whether the sentence is the model's; `refused`, where it stands in the place of one, why that was
+    not taken.
     """
 
     post_id: str
@@ -72,7 +74,7 @@ class Item:
     sentence: str
     why: str
     by_model: bool = False
-    replaced: bool = False
+    refused: str = ""
 
 
 @dataclass(slots=True)
@@ -175,7 +177,7 @@ def _too_weak(candidate: Candidate, before: Mapping[str, str], language: Languag
     analysis, text = candidate.entry.analysis, candidate.entry.post.text
     if not analysis or analysis.score < MIN_SCORE:
         return f"a score below {MIN_SCORE}"
-    if lexicon.promotion(text):
+    if sells(text, language):
         return "it sells something"
     if not _is_known(candidate):
         return f"nobody knows its project, and fewer than {MIN_BACKERS} members shared it"
@@ -225,18 +227,32 @@ def select(
         if not sentence.text:
             chosen.left_out[post_id] = NO_SENTENCE
             continue
-        told = (candidate.project, sentence.text, candidate.why, sentence.by_model, bool(sentence.refused))
+        told = (candidate.project, sentence.text, candidate.why, sentence.by_model, sentence.refused)
         chosen.items.append(Item(post_id, *told))
         places.take(candidate)
     return chosen
 
 
-def others(found: Iterable[Candidate], items: Iterable[Item], before: Mapping[str, str]) -> list[Project]:
-    """The projects that candidates name besides those of the items, the best ranked first."""
-    named = {item.project.name for item in items} | before.keys()
-    strong = (c for c in found if c.entry.analysis and c.entry.analysis.score >= MIN_SCORE)
-    worth = (c for c in strong if not lexicon.promotion(c.entry.post.text))
-    projects = (p for c in worth if c.entry.analysis for p in c.entry.analysis.projects)
+def mentioned(drafts: Iterable[Draft], found: Iterable[Candidate]) -> tuple[str, ...]:
+    """The candidates' projects that stand in the text of one of these digests, if only as "Also"."""
+    text = "\n".join(draft.text for draft in drafts).casefold()
+    names = {candidate.project.name for candidate in found}
+    return tuple(sorted(n for n in names if re.search(rf"(?<!\w){re.escape(n.casefold())}(?!\w)", text)))
+
+
+def others(
+    found: Iterable[Candidate], items: Iterable[Item], told: Collection[str], language: Language
+) -> list[Project]:
+    """The projects that other candidates are about than the items, the best ranked first.
+
+    What a post names by the way ("44M USDC paid") is nothing that members shared. `told` are the projects that stood in
+    the week's digests: once is enough where there is nothing to say.
+    """
+    items = list(items)
+    posts, named = {item.post_id for item in items}, {item.project.name for item in items} | {*told}
+    left = (c for c in found if c.entry.post.id not in posts)
+    strong = (c for c in left if c.entry.analysis and c.entry.analysis.score >= MIN_SCORE)
+    projects = (c.project for c in strong if not sells(c.entry.post.text, language))
     # Nobody says anything of these: they are named only where the lexicon knows them.
     return [p for p in dict.fromkeys(projects) if p.name not in named and p.name in lexicon.tickers()]
 

@@ -8,6 +8,8 @@ Everything here was written by people we do not know, so the rule says what is a
   a link, a mail address or a domain name;
 - no word is long enough to be an address of any chain, no number long enough to be a telephone's;
 - nobody is spoken to: no "you", no call to do something, no word of promotion;
+- nobody speaks: "our launch" in the team's digest would be the team's. And it does not lean on a sentence before it
+  that is not there ("However, this …");
 - it reads as the digest's language, and is a sentence and not a fragment.
 
 Whatever fails is not mended but left out.
@@ -71,11 +73,12 @@ def _without_pictures(text: str) -> str:
 def _addresses(text: str, language: Language) -> bool:
     """Whether a text speaks to its reader, tells him to act, or sells something. English is understood everywhere."""
     both = {language.code: language, "en": languages()["en"]}.values()
-    return (
-        any(one.spoken_to.search(text) or one.call.search(text) for one in both)
-        or not language.promotion.isdisjoint(words_of(text))
-        or bool(promotion(text))
-    )
+    return any(one.spoken_to.search(text) or one.call.search(text) for one in both) or sells(text, language)
+
+
+def sells(text: str, language: Language) -> bool:
+    """Whether a text sells something, in the digest's language or in English."""
+    return bool(promotion(text)) or not language.promotion.isdisjoint(words_of(text))
 
 
 def _as_plain_text(sentence: str) -> str:
@@ -98,6 +101,8 @@ def fit_to_print(sentence: str, language: Language) -> str:
         or _SPELT_LINK.search(text)
         or _SALE.search(text)
         or _addresses(text, language)
+        or language.speaks.search(text)
+        or language.leans.match(text)
         or is_disguised(sentence, text)
         or len(text.split()) < MIN_WORDS
         or not language.is_of(text)
@@ -106,9 +111,9 @@ def fit_to_print(sentence: str, language: Language) -> str:
     )
     if refused:
         return ""
-    # Some letters have no capital that is plain: that of "ǰ" is two characters.
-    capital = text[0].upper()
-    return capital + text[1:] if text.split()[0].isalpha() and PLAIN_TEXT.fullmatch(capital) else text
+    # Some letters have no capital that is plain: that of "ǰ" is two characters. Names that begin small stay: "dYdX".
+    first, capital = text.split()[0], text[0].upper()
+    return capital + text[1:] if first.isalpha() and first[1:].islower() and PLAIN_TEXT.fullmatch(capital) else text
 
 
 _NEW_NAME = re.compile(rf"(?=.{{2,30}}$)[A-Z0-9][{LETTERS}.'’&-]*(?: [A-Z0-9][{LETTERS}.'’&-]*){{0,2}}")

@@ -25,6 +25,5 @@ def settle(book: Ledger, day: date) -> None:
                 over = replace(draft, status=DraftStatus.PUBLISHED, note=f"Only its first parts are out. {draft.note}")
             book.move_draft(over, draft.status)
     holding = {entry.draft_id for entry in book.entries(PostStatus.DRAFTED)}
-    for draft in book.drafts(DraftStatus.PUBLISHED, DraftStatus.REJECTED):
-        if draft.id in holding:
-            book.move_draft(draft, draft.status)
+    for draft in book.drafts(DraftStatus.PUBLISHED, DraftStatus.REJECTED, ids=holding) if holding else ():
+        book.move_draft(draft, draft.status)

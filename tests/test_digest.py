@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blocks.errors import PermanentError
-from blocks.records import Analysis, Draft, Entry, Post, PostStatus, Project, Style
+from blocks.lexicon import sentences
+from blocks.records import Analysis, Draft, Entry, Layout, Post, PostStatus, Project, Style
 from blocks.text import clean
 from tasks import digest, draft, selection
 from tasks.final_look import check
@@ -108,6 +109,60 @@ def test_a_project_that_nobody_knows_needs_two_members() -> None:
     assert {item.project.name for item in select(forwarded)} == {"Zorbix", "Chainlink"}, "one member shares all"
 
 
+def test_also_names_what_was_shared_once_a_week_and_nothing_by_the_way() -> None:
+    sui = GOOD.replace("Chainlink", "Sui")
+    by_the_way = entry(2, sui, SUI)
+    assert by_the_way.analysis
+    by_the_way = replace(by_the_way, analysis=replace(by_the_way.analysis, projects=(SUI, Project("USDC"))))
+    sold = entry(3, "Jetzt schnell sein: Aave verschenkt 500 AAVE!", Project("Aave"))
+    weak = entry(4, "Lido", Project("Lido"), score=3)
+    found = selection.candidates([entry(1, GOOD), by_the_way, sold, weak], AT, {})
+    item = Item("1", LINK, GOOD, "")
+
+    def also(items: Sequence[Item], told: Sequence[str] = ()) -> list[str]:
+        return [project.name for project in selection.others(found, items, told, languages()["de"])]
+
+    assert also([item]) == ["Sui"]
+    assert also([item, Item("2", SUI, sui, "")]) == []
+    assert also([item], ["Sui"]) == []
+    before = draft_of("Crypto projects, 14 Jan\n\n• Aave passes it\n\nAlso: Sui, Chainlinked")
+    assert selection.mentioned([before], found) == ("Aave", "Sui")
+
+
+def draft_of(text: str) -> Draft:
+    return Draft("2024-01-14", date(2024, 1, 14), (text,), (), "abc", 9, 0.0)
+
+
+def test_also_of_a_thread_repeats_nothing_of_its_parts() -> None:
+    items = [Item("1", LINK, GOOD, ""), Item("2", SUI, GOOD.replace("Chainlink", "Sui"), "")]
+    parts, _ = digest.compose(items, [LINK, Project("Lido")], DAY, Style(Layout.THREAD))
+    assert parts[-1].endswith("\n\nAlso: Lido")
+
+
+@pytest.mark.parametrize(
+    ("name", "line", "marked"),
+    [
+        ("Lido", "• Lido DAO: a module goes to a vote", "• Lido DAO ($LDO): a module goes to a vote"),
+        ("Render", "• Render Network moved to Solana", "• Render Network ($RENDER) moved to Solana"),
+        ("Aave", "• Die Aave-Governance hat es", "• Die Aave-Governance ($AAVE) hat es"),
+        ("Chainlink", "• Chainlink CCIP is live", "• Chainlink ($LINK) CCIP is live"),
+        ("Chainlink", "• Chainlink Networks is live", "• Chainlink ($LINK) Networks is live"),
+    ],
+)
+def test_a_cashtag_stands_after_the_whole_name(name: str, line: str, marked: str) -> None:
+    assert digest.with_cashtag(line, Project(name)) == marked
+
+
+def test_a_name_that_begins_small_begins_a_sentence() -> None:
+    assert fit_to_print("dYdX Chain did $1.04B in a day for the first time.").startswith("dYdX Chain")
+    assert fit_to_print("the chain did $1.04B in a day for the first time.").startswith("The chain")
+    assert sentences("It goes to a vote. stETH is 31.5% of all. 12 audits, e.g. two.") == [
+        "It goes to a vote.",
+        "stETH is 31.5% of all.",
+        "12 audits, e.g. two.",
+    ]
+
+
 def test_low_scores_stay_out() -> None:
     assert select([entry(1, GOOD, score=3)]) == []
 
@@ -135,6 +190,12 @@ def test_a_candidate_waits_two_days_and_is_then_passed_over() -> None:
         "The a.b.c.d chain of Chainlink is now on the mainnet.",
         "Chainlink is the one to " + "a." * 15_000 + "a",
         "Chainlink ya está disponible en la red principal hoy mismo.",
+        "Our biggest revenue this year came from Chainlink, on the chain of many.",
+        "We are now on the mainnet of Chainlink with 12 partners.",
+        "Chainlink gave us the first of its awards in the year.",
+        "However, this changed with the introduction of Chainlink on the mainnet.",
+        "But this hack was overshadowed by that of Chainlink on the mainnet.",
+        "It is now on the mainnet of Chainlink with 12 partners.",
         "チェーンリンクは本日メインネットで公開されました Chainlink",
         "",
     ],

@@ -7,7 +7,9 @@ import logging
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -17,7 +19,7 @@ from prefect.blocks.fields import SecretDict
 from blocks import columns, sheet_desk
 from blocks.errors import PermanentError, PipelineError, TransientError
 from blocks.google_sheet import GoogleSheet
-from blocks.records import Bookmark, DraftStatus, PostStatus, RunReport
+from blocks.records import Bookmark, Draft, DraftStatus, PostStatus, RunReport
 from blocks.sheet_journal import TITLE as JOURNAL
 from tests.services.server import Answer, Call, Work, after, answers, before, cut, late, lost, malformed, reset
 from tests.services.sheets_model import Spreadsheet, Tab, as_text
@@ -646,3 +648,150 @@ def test_a_token_service_that_answers_anything_is_trouble_that_passes(sheets: Sh
     sheets.plan("/token", malformed)
     ledger(sheets).open()
     assert len(sheets.made("/token")) == 2
+
+
+# Beside years of drafts
+
+OLD = 400
+OPEN = (DraftStatus.PROPOSED, DraftStatus.APPROVED, DraftStatus.PUBLISHING, DraftStatus.FAILED, DraftStatus.UNSURE)
+
+
+def old_draft(number: int, status: DraftStatus = DraftStatus.PUBLISHED) -> Draft:
+    day = AT.date() - timedelta(days=number)
+    return replace(draft_of(post(-number)), id=day.isoformat(), day=day, status=status, made_from="x" * 3000)
+
+
+def put(book: Spreadsheet, *drafts: Draft, at: int = 1) -> None:
+    """Rows for drafts, as if they had been there for long."""
+    tab = book.tab("Drafts")
+    rows = [columns.row_of_draft(draft) for draft in drafts]
+    head = tab.text()[0]
+    tab.rows[at:at] = [
+        [{"userEnteredValue": {"stringValue": row[h]}} if row.get(h) else None for h in head] for row in rows
+    ]
+    tab.row_count += len(rows)
+
+
+@pytest.fixture
+def years(sheets: SheetsServer, book: Spreadsheet) -> Spreadsheet:
+    """Old drafts, one of which waits since long ago; a post rests in another. A run has the sheet."""
+    ledger(sheets).open()
+    unsure = old_draft(300, DraftStatus.UNSURE)
+    old = [old_draft(number) for number in range(OLD, 0, -1)]
+    put(book, *(unsure if draft.id == unsure.id else draft for draft in old))
+    ledger(sheets).add([post(1), post(-200)], [], [])
+    ledger(sheets).note_analyses([crypto(post(1).id), crypto(post(-200).id)], AT)
+    died()
+    runner = ledger(sheets)
+    assert runner.take("a run") == ""
+    runner.open()
+    return book
+
+
+def asked(block: GoogleSheet) -> list[Any]:
+    """What a run asks for, and a few things that it does not."""
+    return [
+        block.drafts(*OPEN),
+        block.drafts(*DraftStatus, since=AT.date() - timedelta(days=7)),
+        block.drafts(*DraftStatus, resting_on=[post(-200).id, post(1).id]),
+        block.drafts(*DraftStatus, ids=[old_draft(350).id]),
+        block.last_published(),
+        block.draft(AT.date().isoformat()),
+        block.draft(old_draft(399).id),
+    ]
+
+
+def test_a_run_does_not_read_its_old_drafts_again(sheets: SheetsServer, years: Spreadsheet) -> None:
+    sheets.calls.clear()
+    for _ in range(3):
+        block = ledger(sheets)
+        assert [draft.id for draft in block.drafts(*OPEN)] == [old_draft(300).id]
+        assert len(block.drafts(*DraftStatus, since=AT.date() - timedelta(days=7))) == 7
+        (held,) = block.drafts(*DraftStatus, resting_on=[post(-200).id])
+        assert held == old_draft(200)
+        assert block.draft(AT.date().isoformat()) is None
+        assert block.last_published() == old_draft(1).day
+    assert len(sheets.calls) == 3
+    assert all(call.sent < 100_000 for call in sheets.calls), "all of them are more than a million bytes"
+    assert ledger(sheets).draft(old_draft(350).id) == old_draft(350), "what was not foreseen is read"
+
+
+def _columns_turned(tab: Tab) -> None:
+    for row in tab.rows:
+        row.extend([None] * (tab.column_count - len(row)))
+        row.reverse()
+
+
+def _rows_gone(tab: Tab) -> None:
+    del tab.rows[100:]
+    tab.row_count = 100
+
+
+EDITS: dict[str, Callable[[Tab], None]] = {
+    "nothing": lambda tab: None,
+    "a row above": lambda tab: tab.insert_row(1),
+    "a row between": lambda tab: tab.insert_row(150),
+    "a row moved": lambda tab: tab.move_row(OLD, 3),
+    "rows gone": _rows_gone,
+    "an old row gone": lambda tab: tab.delete_row(20),
+    "the newest first": lambda tab: tab.rows.__setitem__(slice(1, None), tab.rows[:0:-1]),
+    "columns turned": _columns_turned,
+}
+
+
+@pytest.mark.parametrize("edit", EDITS)
+@pytest.mark.parametrize("when", ["before the first reading", "after it"])
+def test_people_who_move_old_drafts_are_seen(sheets: SheetsServer, years: Spreadsheet, edit: str, when: str) -> None:
+    if when == "after it":
+        asked(ledger(sheets))
+    EDITS[edit](years.tab("Drafts"))
+    told = asked(ledger(sheets))
+    ledger(sheets).leave()
+    died()
+    assert told == asked(ledger(sheets)), "what a whole reading gives"
+
+
+def test_a_draft_that_came_meanwhile_is_seen(sheets: SheetsServer, years: Spreadsheet) -> None:
+    block = ledger(sheets)
+    today = draft_of(post(1))
+    assert block.draft(today.id) is None
+    put(years, today, at=OLD + 1)
+    assert not ledger(sheets).add_draft(today, [])
+    assert ledger(sheets).draft(today.id) == today
+
+
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_draft_whose_answer_was_lost_is_seen(sheets: SheetsServer, years: Spreadsheet, is_full: bool) -> None:
+    tab = years.tab("Drafts")
+    tab.row_count = len(tab.rows) if is_full else tab.row_count
+    block, today = ledger(sheets), draft_of(post(1))
+    assert block.draft(today.id) is None
+    sheets.plan("batchUpdate", lost)
+    with pytest.raises(TransientError):
+        block.add_draft(today, [])
+    assert ledger(sheets).draft(today.id) == today
+    assert not ledger(sheets).add_draft(today, [])
+    out = replace(today, status=DraftStatus.PUBLISHING)
+    assert ledger(sheets).move_draft(out, DraftStatus.PROPOSED)
+    assert ledger(sheets).drafts(DraftStatus.PUBLISHING) == [out]
+    assert [row["Draft ID"] for row in years.rows("Drafts")].count(today.id) == 1
+
+
+def test_a_look_costs_a_few_columns(sheets: SheetsServer, years: Spreadsheet) -> None:
+    sheets.calls.clear()
+    assert ledger(sheets).peek(DraftStatus.APPROVED) == []
+    (call,) = sheets.calls
+    assert call.sent < OLD * 500
+    (found,) = ledger(sheets).peek(DraftStatus.UNSURE)
+    assert found == old_draft(300, DraftStatus.UNSURE)
+
+
+def test_a_day_beside_years_of_drafts_takes_as_many_calls(sheets: SheetsServer, book: Spreadsheet) -> None:
+    ledger(sheets).open()
+    put(book, *(old_draft(number) for number in range(OLD, 0, -1)))
+    died()
+    sheets.calls.clear()
+    assert ledger(sheets).take("a run") == ""
+    a_day(sheets)
+    assert len(sheets.made("/v4/")) <= 15 + 1, "the block that took it is another here than the one that opens it"
+    assert sum(call.sent for call in sheets.calls) < 600_000

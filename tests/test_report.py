@@ -128,7 +128,7 @@ def test_whose_words_stand_there_is_counted() -> None:
     chosen = Selection(
         [
             Item("1", Project("Sui"), "Sui is live.", "", by_model=True),
-            Item("2", Project("Aave"), "Aave is live.", "", replaced=True),
+            Item("2", Project("Aave"), "Aave is live.", "", refused="the figure 9 does not stand in the post"),
         ],
         {"3": NO_SENTENCE, "4": "its project is in already", "5": "its project is in already"},
     )

@@ -14,7 +14,7 @@ from blocks.google_sheet import GoogleSheet
 from blocks.ledger import Ledger
 from blocks.records import Draft, DraftStatus, Entry, PostStatus
 from blocks.sqlite_ledger import SqliteLedger
-from tasks.draft import STANDING, claim_all
+from tasks.draft import claim_all
 from tasks.settle import STALE, settle
 from tests.services.server import Answer, Call, Work, lost
 from tests.services.sheets_server import SheetsServer
@@ -119,7 +119,7 @@ def test_posts_that_rest_in_a_draft_are_never_drafted_again(ledger: Ledger) -> N
     standing = replace(draft_of(post(1), post(2)), id="2024-01-14")
     ledger.add_draft(replace(standing, post_ids=()), [])
     _rest_in(ledger, standing)
-    claim_all(ledger, ledger.drafts(*STANDING))
+    claim_all(ledger)
     found = posts_of(ledger)
     assert [(found[p.id].status.value, found[p.id].draft_id) for p in posts] == [
         ("drafted", "2024-01-14"),
@@ -157,7 +157,7 @@ def test_rows_moved_and_the_answer_lost_while_a_draft_is_added(sheets: SheetsSer
         block.add_draft(made, [])
     again = GoogleSheet(spreadsheet_id="shared", service_account_key=sheets.key_file, api_url=sheets.url)
     assert again.draft(made.id) is not None
-    claim_all(again, again.drafts(*STANDING))
+    claim_all(again)
     assert {e.post.id: e.status.value for e in posts_of(again).values()} == {
         post(1).id: "drafted",
         post(2).id: "drafted",

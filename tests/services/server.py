@@ -30,6 +30,8 @@ class Call:
     body: bytes
     at: float
     status: int | None = None
+    sent: int = 0
+    """The bytes of the answer's body."""
 
     @property
     def what(self) -> str:
@@ -301,8 +303,8 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.flush()
             self._end(dropped.reset)
             return
-        call.status = answer.status
         body = answer.encoded()
+        call.status, call.sent = answer.status, len(body)
         self._head(answer, len(body))
         self.wfile.write(body)
 

@@ -334,6 +334,8 @@ def _checked(cell: Cell) -> Cell:
     value = cell.get("userEnteredValue", {})
     if len(value) > 1:
         raise RefusedError("oneof field 'value' is already set.")
+    if "errorValue" in value:
+        raise RefusedError("Invalid value: error_value is read-only.")
     if len(str(value.get("stringValue", "")).encode("utf-16-le")) // 2 > TEXT_LIMIT:
         raise RefusedError("Your input contains more than the maximum of 50000 characters in a single cell.")
     return cell
