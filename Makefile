@@ -33,6 +33,7 @@ services: $(READY)  ## the five services on this machine, to try everything with
 bench: $(READY)  ## times and memory, side by side
 	@$(BIN)/python -m scripts.bench
 	@$(BIN)/python -m scripts.bench_services
+	@$(BIN)/python -m scripts.bench_history
 	@$(BIN)/python -m scripts.bench_lexicon
 	@$(BIN)/python -m scripts.bench_grounding
 

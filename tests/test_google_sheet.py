@@ -701,7 +701,11 @@ def asked(block: GoogleSheet) -> list[Any]:
     ]
 
 
-def test_a_run_does_not_read_its_old_drafts_again(sheets: SheetsServer, years: Spreadsheet) -> None:
+@pytest.mark.parametrize("is_full", [False, True])
+def test_a_run_does_not_read_its_old_drafts_again(sheets: SheetsServer, years: Spreadsheet, is_full: bool) -> None:
+    if is_full:  # The grid ends with the last row.
+        years.tab("Drafts").row_count = len(years.tab("Drafts").rows)
+        ledger(sheets).drafts(*DraftStatus)
     sheets.calls.clear()
     for _ in range(3):
         block = ledger(sheets)
@@ -745,6 +749,36 @@ def test_people_who_move_old_drafts_are_seen(sheets: SheetsServer, years: Spread
     if when == "after it":
         asked(ledger(sheets))
     EDITS[edit](years.tab("Drafts"))
+    told = asked(ledger(sheets))
+    ledger(sheets).leave()
+    died()
+    assert told == asked(ledger(sheets)), "what a whole reading gives"
+
+
+def test_a_column_that_is_gone_is_made_again_though_but_a_glance_was_taken(
+    sheets: SheetsServer, years: Spreadsheet
+) -> None:
+    ledger(sheets).leave()
+    tab = years.tab("Drafts")
+    tab.rows[0][tab.text()[0].index("Date")] = None
+    died()
+    runner = ledger(sheets)
+    assert runner.take("another run") == ""
+    runner.open()
+    assert tab.text()[0].count("Date") == 1
+    assert ledger(sheets).drafts(*OPEN) == [], "no day of theirs can be read"
+
+
+@pytest.mark.parametrize("edit", [_columns_turned, _rows_gone])
+def test_a_first_look_at_another_sheet_than_our_own(
+    sheets: SheetsServer, years: Spreadsheet, edit: Callable[[Tab], None]
+) -> None:
+    ledger(sheets).leave()
+    edit(years.tab("Drafts"))
+    died()
+    runner = ledger(sheets)
+    assert runner.take("another run") == ""
+    runner.open()
     told = asked(ledger(sheets))
     ledger(sheets).leave()
     died()
