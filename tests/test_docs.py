@@ -12,14 +12,6 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OURS = {f"{kind}Error" for kind in ("Permanent", "Transient", "Unclear", "Undecidable", "Forbidden", "Up", "Call")}
-    "PermanentError",
-    "TransientError",
-    "UnclearError",
-    "UndecidableError",
-    "ForbiddenError",
-    "UpError",
-    "CallError",
-}
 SHORT = 12
 
 
