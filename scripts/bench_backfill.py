@@ -237,10 +237,8 @@ def side_by_side(folder: Path, env: dict[str, str], shared: set[str], messages: 
         found = look_into(ledger, shared)
         right &= found.is_right and got["state"] == "Completed"
         rate = messages / got["run"]
-        print(
-            f"  {runner:<56}{got['run']:>8.1f}{rate:>12,.0f}{got['peak']:>7,.0f} MB{os.getloadavg()[0]:>6.1f}   {found}",
-            flush=True,
-        )
+        figures = f"{got['run']:>8.1f}{rate:>12,.0f}{got['peak']:>7,.0f} MB{os.getloadavg()[0]:>6.1f}"
+        print(f"  {runner:<56}{figures}   {found}", flush=True)
     return right
 
 
