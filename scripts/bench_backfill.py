@@ -224,7 +224,7 @@ def _watch(process: psutil.Process, peak: list[float], over: threading.Event) ->
 def side_by_side(folder: Path, env: dict[str, str], shared: set[str], messages: int) -> bool:
     """All channels in one run, by threads and by Dask. Tells whether all was right."""
     what = f"{messages:,} messages in {CHANNELS} channels, one run"
-    print(f"{what:<58}{'seconds':>8}{'messages/s':>12}{'peak':>10}")
+    print(f"{what:<58}{'seconds':>8}{'messages/s':>12}{'peak':>10}{'load':>6}")
     right = True
     for runner in ("threads", "dask"):
         ledger = folder / f"{runner}.sqlite3"
@@ -237,7 +237,8 @@ def side_by_side(folder: Path, env: dict[str, str], shared: set[str], messages: 
         found = look_into(ledger, shared)
         right &= found.is_right and got["state"] == "Completed"
         rate = messages / got["run"]
-        print(f"  {runner:<56}{got['run']:>8.1f}{rate:>12,.0f}{got['peak']:>7,.0f} MB   {found}", flush=True)
+        figures = f"{got['run']:>8.1f}{rate:>12,.0f}{got['peak']:>7,.0f} MB{os.getloadavg()[0]:>6.1f}"
+        print(f"  {runner:<56}{figures}   {found}", flush=True)
     return right
 
 
@@ -351,7 +352,7 @@ def two_workers(folder: Path, env: dict[str, str], shared: set[str], messages: i
     found = look_into(crew.ledger, shared)
     rate = messages / seconds
     what = f"{CHANNELS} runs, {len(left)} of them twice, on two workers"
-    print(f"  {what:<56}{seconds:>8.1f}{rate:>12,.0f}{'':>10}   {found}")
+    print(f"  {what:<56}{seconds:>8.1f}{rate:>12,.0f}{'':>10}{os.getloadavg()[0]:>6.1f}   {found}")
     return found.is_right and not crew.half_done()
 
 
@@ -362,6 +363,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=1_000_000)
     parser.add_argument("--database", default="", help="of Prefect's server; empty: a PostgreSQL of our own")
+    parser.add_argument("--without-workers", action="store_true", help="only by threads and by Dask, side by side")
     options = parser.parse_args()
     print(f"Python {platform.python_version()}, Prefect {prefect.__version__}, {os.cpu_count()} cores, ", end="")
     print(f"load {os.getloadavg()[0]:.1f} at the start\n")
@@ -375,8 +377,9 @@ def main() -> int:
         print(f"Prefect's server works on {kind}\n", flush=True)
         env = around.enter_context(prefect_server(folder / "prefect", database))
         right = side_by_side(folder, env, shared, options.messages)
-        print(f"\n{CHANNELS} channels, a run for each", flush=True)
-        right &= two_workers(folder, env, shared, options.messages)
+        if not options.without_workers:
+            print(f"\n{CHANNELS} channels, a run for each", flush=True)
+            right &= two_workers(folder, env, shared, options.messages)
     print("\nEvery post once, with its analysis." if right else "\nNOT every post once, with its analysis.")
     return 0 if right else 1
 

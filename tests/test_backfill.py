@@ -21,10 +21,11 @@ from prefect.client.schemas.objects import State
 
 from blocks.errors import PermanentError
 from blocks.google_sheet import GoogleSheet
-from blocks.records import PostStatus
+from blocks.records import Bookmark, PostStatus
 from blocks.sqlite_ledger import SqliteLedger
 from flows.backfill import backfill
 from tasks.backfill import Errand, entry_of
+from tasks.fetch import sound
 from tasks.open_ledger import open_ledger, visit
 from tests import exports
 from tests.conftest import House
@@ -168,15 +169,16 @@ def _came(past: Past, minutes: range) -> int:
     return sum(first.isoformat() <= f"{row['Date']}T{row['Time']}+00:00" <= last.isoformat() for row in rows)
 
 
+@pytest.mark.parametrize("chunk", [20, 1000])
 @pytest.mark.parametrize("fails", ["known", "bring", "archive"])
-def test_whatever_fails_it_goes_on_where_it_stopped(past: Past, fails: str) -> None:
+def test_whatever_fails_it_goes_on_where_it_stopped(past: Past, fails: str, chunk: int) -> None:
     past.channel("333", range(100))
     (kind,) = [kind for kind in FAULTY if kind._block_type_slug == "faulty-ledger"]
     kind(path=past.house.folder / "ledger.sqlite3", fails=fails).save("test", overwrite=True)
-    state = past.run(ledger="faulty-ledger/test")
+    state = past.run(ledger="faulty-ledger/test", chunk=chunk)
     assert state.is_failed()
     assert state.message == "1 of 1 channels failed: start it again, it goes on."
-    assert past.run().is_completed()
+    assert past.run(chunk=chunk).is_completed()
     past.holds_each_once(range(100))
 
 
@@ -199,8 +201,6 @@ def test_both_runners_give_the_same_ledger(past: Past) -> None:
 def test_a_channel_that_daily_runs_have_read_is_backfilled_all_the_same(past: Past) -> None:
     past.channel("333", range(100))
     past.house.ledger.open()
-    from blocks.records import Bookmark
-
     ahead = Bookmark("333", "c333", exports.message(5000)["id"], datetime.now(UTC))
     past.house.ledger.add([], [], [ahead])
     assert past.run().message == "50 new posts of 1 channels."
@@ -226,21 +226,21 @@ def test_one_post_in_many_channels_stands_there_once(past: Past) -> None:
 
 
 def test_a_sheet_as_the_ledger(past: Past) -> None:
-    past.channel("333", range(60))
-    past.channel("444", range(60, 100))
+    for channel in ("333", "444", "555"):
+        past.channel(channel, range(100))
     with SheetsServer() as sheets:
         sheets.reads_per_minute = sheets.writes_per_minute = 10_000
         sheets.share("shared")
         key = sheets.key_file
         GoogleSheet(spreadsheet_id="shared", service_account_key=key, api_url=sheets.url).save("past", overwrite=True)
-        state = past.run(ledger="google-sheet/past")
-        assert state.message == "50 new posts of 2 channels."
+        state = past.run(ledger="google-sheet/past", parallel=3)
+        assert state.message == "50 new posts of 3 channels."
         book = sheets.spreadsheets["shared"]
         assert sheets.broken == []
     rows = book.rows("Archive")
     assert len({row["Post ID"] for row in rows}) == len(rows) == 50
     assert all(row["AI Processed"] for row in rows)
-    assert {row["Channel ID"] for row in book.rows("Channels")} == {"333", "444", "backfill 333", "backfill 444"}
+    assert len({row["Channel ID"] for row in book.rows("Channels")}) == 6
     assert "daily-pipeline lock" not in [tab.title for tab in book.tabs]
 
 
@@ -316,6 +316,12 @@ def test_the_days_run_waits_for_a_backfill_to_let_go(house: House) -> None:
     assert open_ledger.fn(name, "digest of today").held_by == ""
     assert time.monotonic() - began > 2
     house.ledger.leave()
+
+
+def test_the_days_run_does_not_see_the_marks_of_backfills() -> None:
+    """They would tell it that every channel was read a moment ago."""
+    marks = {i: Bookmark(i, "c", "1195000000000000001", AT) for i in ("333", "backfill 333", "backfill 333 a to b")}
+    assert list(sound(marks, datetime.now(UTC))) == ["333"]
 
 
 def test_a_days_name_is_part_of_the_mark() -> None:

@@ -189,6 +189,16 @@ def test_a_years_messages_of_discord_with_its_threads_in_chunks(discord: Discord
     assert [end.share for end in more][-1] == 1
 
 
+def test_a_long_thread_behind_a_hundred_others_is_read_to_its_end(discord: DiscordServer) -> None:
+    """Archived threads are listed a hundred at a time, and only as far back as the channel was read."""
+    for number in range(105):
+        discord.channel(str(2000 + number), "short", parent="222", archived_at=NOW - timedelta(days=10, hours=number))
+    discord.channel("555", "long", parent="222", archived_at=NOW - timedelta(days=300))
+    sent = [discord.post("555", f"{i}", at=NOW - timedelta(days=310, minutes=-i)) for i in range(90)]
+    sent.append(discord.post("222", at=NOW - timedelta(hours=1)))
+    assert set(walk(bot(discord), chunk=40)[0]) == set(sent)
+
+
 def test_a_walk_through_discord_keeps_to_its_days(discord: DiscordServer) -> None:
     for day in range(200):
         discord.post("222", at=NOW - timedelta(days=day))
