@@ -115,7 +115,8 @@ def chart(known: Sequence[Figures], last: date) -> str:
     ]
     height = _TOP + len(panels) * (_PANEL + _GAP) + 30
     out = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif"'
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_WIDTH}" height="{height}"'
+        f' viewBox="0 0 {_WIDTH} {height}" font-family="sans-serif"'
         f' font-size="12" fill="#333"><rect width="{_WIDTH}" height="{height}" fill="#fff"/>',
         f'<text x="16" y="22" font-size="15" font-weight="bold">{DAYS} days up to {last:%d %B %Y}</text>',
     ]

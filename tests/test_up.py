@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 import yaml
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.filters import FlowRunFilter
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from flows.machine import command_of
 from flows.server import free_port
 from flows.up import answers
+from tests.prefect_server import wait_for
 
 ROOT = Path(__file__).parents[1]
 
@@ -69,6 +71,13 @@ def kept(api: str) -> dict[str, set[str]]:
         }
 
 
+def scheduled(api: str) -> int:
+    """How many runs the server has planned by the schedules."""
+    planned = FlowRunFilter.model_validate({"state": {"type": {"any_": ["SCHEDULED"]}}})
+    with temporary_settings({PREFECT_API_URL: api}), get_client(sync_client=True) as client:
+        return sum(run.auto_scheduled for run in client.read_flow_runs(flow_run_filter=planned))
+
+
 def test_up_twice_a_run_and_down(place: Place) -> None:
     (place.folder / ".env").write_text("NOTIFY_WEBHOOK_URL=http://127.0.0.1:9/api/webhooks/1/token\n")
     first = place.run("flows.up")
@@ -83,6 +92,8 @@ def test_up_twice_a_run_and_down(place: Place) -> None:
     }
     assert there["deployments"] == {f"{name}: {count}" for name, count in names.items()}
     assert len(there["automations"]) == 6
+
+    wait_for(lambda: scheduled(place.api) > 0, 90, "a run by the schedule")
 
     again = place.run("flows.up")
     assert again.returncode == 0, again.stdout + again.stderr
