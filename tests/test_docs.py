@@ -106,7 +106,9 @@ def told_by(node: ast.Call) -> list[ast.expr]:
             return found
         case "replace", _ if "note" in given:
             return [given["note"]]
-        case "append", [text] if ast.unparse(node.func) in ("problems.append", "found.append"):
+        case "append", [text] if ast.unparse(node.func).endswith(
+            ("problems.append", "unreadable.append", "found.append")
+        ):
             return [text]
         case (("leave_out" | "tell" | "warning" | "_failed"), _):
             return args
