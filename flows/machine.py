@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from contextvars import copy_context
 from socket import gethostname
 from threading import Thread
 from uuid import UUID
@@ -26,7 +27,9 @@ def note_machine() -> None:
         with suppress(Exception), get_client(sync_client=True) as client:
             client.update_flow_run_labels(UUID(str(run_id)), {_LABEL: gethostname()})
 
-    Thread(target=work, daemon=True, name="machine").start()
+    # A thread begins without the context that says where Prefect's server is: its client would make a server of its
+    # own, in this process, on the same database.
+    Thread(target=copy_context().run, args=(work,), daemon=True, name="machine").start()
 
 
 def command_of(number: int) -> list[str]:
