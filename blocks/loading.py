@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from threading import Thread
 from typing import TypeVar
 
 from prefect.blocks.core import Block
@@ -12,6 +11,7 @@ from prefect.runtime import flow_run
 
 # Prefect finds a saved block's class only if it was imported.
 from blocks.analyst import Analyst
+from blocks.background import in_background
 from blocks.discord_channels import DiscordChannels
 from blocks.errors import PermanentError
 from blocks.export_source import ExportSource
@@ -88,7 +88,7 @@ def warm_up(*names: str) -> None:
                 if isinstance(block, Source | Ledger | Analyst | Publisher):
                     block.warm_up()
 
-    Thread(target=work, daemon=True, name="warm up").start()
+    in_background(work, "warm up")
 
 
 def is_saved(name: str) -> bool:

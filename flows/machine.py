@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from contextvars import copy_context
 from socket import gethostname
-from threading import Thread
 from uuid import UUID
 
 import psutil
@@ -14,6 +11,7 @@ from prefect.client.schemas.filters import FlowRunFilter
 from prefect.runtime import flow_run
 from prefect.states import Crashed
 
+from blocks.background import in_background
 from blocks.pipeline_settings import BLOCK_NAME
 
 _LABEL = "daily-pipeline.machine"
@@ -21,15 +19,13 @@ _LABEL = "daily-pipeline.machine"
 
 def note_machine() -> None:
     """Write it down aside: the run does not wait for it, and is no worse without."""
-    run_id = flow_run.id
+    run_id = UUID(str(flow_run.id))
 
     def work() -> None:
-        with suppress(Exception), get_client(sync_client=True) as client:
-            client.update_flow_run_labels(UUID(str(run_id)), {_LABEL: gethostname()})
+        with get_client(sync_client=True) as client:
+            client.update_flow_run_labels(run_id, {_LABEL: gethostname()})
 
-    # A thread begins without the context that says where Prefect's server is: its client would make a server of its
-    # own, in this process, on the same database.
-    Thread(target=copy_context().run, args=(work,), daemon=True, name="machine").start()
+    in_background(work, "machine")
 
 
 def command_of(number: int) -> list[str]:
