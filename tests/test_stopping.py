@@ -26,7 +26,7 @@ from blocks.google_sheet import GoogleSheet
 from blocks.loading import save
 from blocks.pipeline_settings import BLOCK_NAME
 from flows import environment
-from flows.machine import bury
+from flows.machine import bury, command_of
 from flows.up import POOL
 from tests.prefect_server import prefect_server_process, wait_for
 from tests.services.everything import Everything
@@ -104,6 +104,13 @@ class Team:
             state = client.read_flow_run(run.id).state
         return str(state.name) if state else ""
 
+    def traces_of(self, run: FlowRun) -> str:
+        """By what a run can be found whose process is gone."""
+        with get_client(sync_client=True) as client:
+            now = client.read_flow_run(run.id)
+        number = now.infrastructure_pid or "0"
+        return f"{now.name}, {number}: {command_of(int(number))}, {now.labels}"
+
     def goes_on(self) -> None:
         """The next run finds out what is so, and writes it down. Then everything is done, once."""
         self.python("-m", "flows.daily_pipeline", "--manual")
@@ -172,8 +179,14 @@ def test_a_worker_that_is_stopped_leaves_a_day_that_the_next_run_ends(
     worker.wait(90)
     time.sleep(LOST_AFTER + 5)
     team.goes_on()
-    bury()
-    assert team.state_of(run) != "Running", "it would keep the next runs of the deployment from starting"
+
+    def is_over() -> bool:
+        """What `make up` does; a process that lives still may end the run by itself."""
+        bury()
+        return team.state_of(run) != "Running"
+
+    # A run that stays would keep the next runs of the deployment from starting.
+    wait_for(is_over, 60, f"the end of {team.traces_of(run)}")
 
 
 def test_cancel_in_the_ui_ends_the_run_and_the_next_goes_on(team: Team, worker: subprocess.Popen[bytes]) -> None:
