@@ -118,4 +118,4 @@ class DiscordApi:
             return float(hint) if hint.replace(".", "", 1).isdecimal() else _LONGEST_PAUSE
         if isinstance(error, DiscordServerError) or getattr(error, "status", 0) >= 500:
             return pause
-        return PermanentError(f"Discord refuses the request ({getattr(error, 'status', '?')}).")
+        return PermanentError(f"Discord refuses the request ({getattr(error, 'status', '?')}): check DISCORD_API_URL.")

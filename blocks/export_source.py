@@ -414,5 +414,12 @@ class ExportSource(Source):
                 channel = _channel_of(path)
                 checks.append(Check("source", True, f"{path.name}: #{channel.name}"))
             except _BrokenFileError as error:
-                checks.append(Check("source", False, f"{path.name} {error}", "See the reason."))
+                checks.append(
+                    Check(
+                        "source",
+                        False,
+                        f"{path.name} {error}",
+                        "Export it again as JSON, or take it out of the folder.",
+                    )
+                )
         return checks

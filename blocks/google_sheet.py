@@ -40,6 +40,18 @@ from blocks.sqlite_ledger import SqliteLedger
 from blocks.text import one_line
 
 
+def tab_titles(posts: str, archive: str) -> dict[str, str]:
+    """What each of our tabs is called in the spreadsheet. Raises PermanentError if two would share a name."""
+    titles = {name: name for name in columns.TABS} | {"Posts": posts, "Archive": archive}
+    taken = [sheet_journal.TITLE.casefold(), *(title.strip().casefold() for title in titles.values())]
+    if len(set(taken)) < len(taken):
+        raise PermanentError(
+            f"Two tabs would have one name: set GOOGLE_SHEET_NAME ({posts}) and ARCHIVE_SHEET_NAME ({archive}) "
+            "to names of their own, run daily-pipeline --setup."
+        )
+    return titles
+
+
 class GoogleSheet(Ledger):
     """The ledger in a Google Sheet that is shared with a service account as an editor.
 
@@ -86,13 +98,15 @@ class GoogleSheet(Ledger):
         if not self.spreadsheet_id:
             raise PermanentError("No sheet is set: set GOOGLE_SHEETS_ID, run daily-pipeline --setup.")
         if not key:
-            raise PermanentError("No service account is set: set GOOGLE_SERVICE_ACCOUNT_FILE, run --setup.")
+            raise PermanentError(
+                "No service account is set: set GOOGLE_SERVICE_ACCOUNT_FILE, run daily-pipeline --setup."
+            )
         return connect(key, self.spreadsheet_id, api_url=self.api_url, timeout=self.timeout, max_wait=self.max_wait)
 
     @property
     def _desk(self) -> SheetDesk:
         if self._at is None:
-            titles = {name: name for name in columns.TABS} | {"Posts": self.posts_tab, "Archive": self.archive_tab}
+            titles = tab_titles(self.posts_tab, self.archive_tab)
             learnt = LEARNT.setdefault((self.api_url, self.spreadsheet_id), Learnt())
             self._at = SheetDesk(self._client, titles, learnt)
         return self._at

@@ -32,6 +32,13 @@ class OnHoliday(StrEnum):
     PUBLISH = "publish"
 
 
+def plain_headline(value: str) -> str:
+    """A headline as it is; raises ValueError for one with a link, a handle or a cashtag."""
+    if "://" in value or "@" in value or "$" in value:
+        raise ValueError("a headline holds no link, handle or cashtag")
+    return value
+
+
 class PipelineSettings(Block):
     """Which blocks a run works with, and its plain settings: cron, command line and UI share them.
 
@@ -141,9 +148,7 @@ class PipelineSettings(Block):
     @field_validator("headline")
     @classmethod
     def _is_no_link(cls, value: str) -> str:
-        if "://" in value or "@" in value or "$" in value:
-            raise ValueError("a headline holds no link, handle or cashtag")
-        return value
+        return plain_headline(value)
 
     @property
     def style(self) -> Style:

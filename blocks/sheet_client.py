@@ -75,7 +75,7 @@ def _http(key: Mapping[str, Any], api_url: str, timeout: float) -> HTTPClient:
         account = Account.from_service_account_info(dict(key), scopes=[_SCOPE])  # type: ignore[no-untyped-call]
     if account is None:
         raise PermanentError(
-            "The service account's key is not sound: download it again as JSON, name it in "
+            "The service account's key is not sound: make a new one (JSON), name it in "
             "GOOGLE_SERVICE_ACCOUNT_FILE, run daily-pipeline --setup."
         )
     client = Client(account, session=AuthorizedSession(account, refresh_timeout=timeout))

@@ -134,7 +134,7 @@ class SheetDesk:
         self.learnt.book = book
         self.seen = book if "Drafts" in tabs else None
         if lacking:
-            raise IncompleteError(f"Columns are missing in the sheet ({'; '.join(lacking)}).")
+            raise IncompleteError(f"Columns are missing in the sheet ({'; '.join(lacking)}): the next run adds them.")
         return book
 
     def moment(self) -> Book:

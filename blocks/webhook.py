@@ -76,8 +76,10 @@ def send(block: NotificationBlock, body: str, subject: str) -> None:
         block.notify(body, subject)  # type: ignore[unused-coroutine]  # a coroutine for callers in an event loop only
     except httpx.HTTPStatusError as error:
         status = error.response.status_code
-        kind = TransientError if status == 429 or status >= 500 else PermanentError
-        problem = kind(f"The webhook refuses the message ({status}): check NOTIFY_WEBHOOK_URL.")
+        if status == 429 or status >= 500:
+            problem = TransientError(f"The webhook takes no message now ({status}): the next report tries again.")
+        else:
+            problem = PermanentError(f"The webhook refuses the message ({status}): check NOTIFY_WEBHOOK_URL.")
     except httpx.HTTPError as error:
         problem = TransientError(f"The webhook is out of reach ({type(error).__name__}): check NOTIFY_WEBHOOK_URL.")
     except Exception as error:  # noqa: BLE001 - apprise and others raise what they like, with the address in it

@@ -281,13 +281,16 @@ def _limit(refusal: RefusedError) -> PipelineError:
     """What a rate limit means that was not waited out."""
     whose = _spent(refusal)
     if whose == "cap":
-        return PermanentError(f"X's cap on use is reached (429): {refusal.words}")
+        return PermanentError(
+            f"X's cap on use is reached (429): {refusal.words.rstrip('.')}. Raise it at console.x.com."
+        )
     reset = refusal.headers.get(f"x-{whose}-limit-24hour-reset" if whose else "x-rate-limit-reset", "")
     seconds = seconds_until(reset, refusal.headers)
     until = "" if seconds is None else f" until {_clock(refusal, seconds)}"
+    then = "the next run tries again" if seconds is None else "nothing more goes out before"
     if whose:
-        return PermanentError(f"X's limit for a day is used up{until} (429): nothing more goes out before.")
-    return TransientError(f"X's rate limit is used up{until} (429): nothing more goes out before.")
+        return PermanentError(f"X's limit for a day is used up{until} (429): {then}.")
+    return TransientError(f"X's rate limit is used up{until} (429): {then}.")
 
 
 def _may_not_write(refusal: RefusedError) -> bool:

@@ -161,7 +161,9 @@ def notifier(name: str) -> UUID | None:
             return client.read_block_document_by_name(block, slug).id
         except ObjectNotFound:
             pass
-    raise PermanentError(f"There is no block {name} to notify by: make it in the Prefect UI, or run --setup.")
+    raise PermanentError(
+        f"There is no block {name} to notify by: make it in the Prefect UI, or run daily-pipeline --setup."
+    )
 
 
 def apply(wanted: Sequence[AutomationCore]) -> None:

@@ -32,10 +32,10 @@ from blocks.discord_channels import DiscordChannels
 from blocks.errors import PermanentError
 from blocks.export_source import SAMPLE, ExportSource
 from blocks.gemini import GeminiAnalyst
-from blocks.google_sheet import GoogleSheet
+from blocks.google_sheet import GoogleSheet, tab_titles
 from blocks.lexicon_analyst import LexiconAnalyst
 from blocks.outbox_publisher import OutboxPublisher
-from blocks.pipeline_settings import BLOCK_NAME, OnHoliday, PipelineSettings, PublishMode
+from blocks.pipeline_settings import BLOCK_NAME, OnHoliday, PipelineSettings, PublishMode, plain_headline
 from blocks.records import Layout, is_snowflake
 from blocks.service_url import ServiceUrl
 from blocks.sqlite_ledger import SqliteLedger
@@ -126,7 +126,7 @@ class Environment(BaseModel):
     X_ACCESS_TOKEN_SECRET: Secret = NO_SECRET
     X_API_URL: ServiceUrl = str(XPublisher.model_fields["api_url"].default)
     TYPEFULLY_API_KEY: Secret = NO_SECRET
-    TYPEFULLY_SOCIAL_SET_ID: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+$")] = ""
+    TYPEFULLY_SOCIAL_SET_ID: Annotated[str, Field(pattern=r"^[A-Za-z0-9]{1,40}$")] = ""
     TYPEFULLY_API_URL: ServiceUrl = str(TypefullyPublisher.model_fields["api_url"].default)
     OUTBOX_PATH: Path = Path("data/outbox")
     SCHEDULE_TIME: Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")] = "20:00"
@@ -143,7 +143,7 @@ class Environment(BaseModel):
     DIGEST_LAYOUT: Layout = Layout.SINGLE
     DIGEST_LANGUAGE: Literal["en", "de", "es", "fr"] = "en"
     DIGEST_VOICE: Annotated[str, Field(max_length=300)] = str(GeminiAnalyst.model_fields["voice"].default)
-    DIGEST_HEADLINE: Annotated[str, Field(max_length=80, pattern=r"^[^\n@$]*$")] = ""
+    DIGEST_HEADLINE: Annotated[str, Field(max_length=80, pattern=r"^[^\n]*$"), AfterValidator(plain_headline)] = ""
     DIGEST_PAGE: Annotated[str, Field(max_length=200, pattern=r"^https://[!-~]+$")] = ""
     DAILY_BUDGET: Annotated[float, Field(ge=0)] = 1.0
     ALERT_AFTER_DAYS: Annotated[int, Field(ge=0, le=60)] = 3
@@ -173,7 +173,7 @@ _ADVICE = {
     "DIGEST_LAYOUT": "must be single, linked, thread or long",
     "DIGEST_LANGUAGE": "must be en, de, es or fr",
     "DIGEST_VOICE": "must have at most 300 characters",
-    "DIGEST_HEADLINE": "must be one line of at most 80 characters without @ and $, as: gm, it is {day} {month}",
+    "DIGEST_HEADLINE": "must be one line of at most 80 characters without link, @ and $, as: gm, it is {day} {month}",
     "DIGEST_PAGE": "must be an address that begins with https://",
     "DAILY_BUDGET": "must be a number of US dollars, as 0.50; 0 for no limit",
     "ALERT_AFTER_DAYS": "must be a number of days from 0 (never) to 60",
@@ -186,7 +186,7 @@ _NEEDED = {
     "GOOGLE_SHEETS_ID": ("GOOGLE_SERVICE_ACCOUNT_FILE",),
     "GOOGLE_SERVICE_ACCOUNT_FILE": ("GOOGLE_SHEETS_ID",),
     "twitter": ("X_API_KEY", "X_API_SECRET", "X_ACCESS_TOKEN", "X_ACCESS_TOKEN_SECRET"),
-    "typefully": ("TYPEFULLY_API_KEY", "TYPEFULLY_SOCIAL_SET_ID"),
+    "typefully": ("TYPEFULLY_API_KEY",),  # `--test` lists the social sets that this key may use.
 }
 """What a setting, or a value of PUBLISHER_TYPE, cannot do without."""
 
@@ -231,7 +231,7 @@ def _account(file: Path) -> dict[str, Any]:
 
 
 def _misplaced(environment: Environment) -> list[str]:
-    """One line for each path that cannot be."""
+    """One line for each path that cannot be, and for a tab that cannot."""
     problems = []
     if not environment.DISCORD_EXPORT_PATH.exists():
         problems.append(f"DISCORD_EXPORT_PATH names nothing that is there: {environment.DISCORD_EXPORT_PATH}.")
@@ -241,6 +241,10 @@ def _misplaced(environment: Environment) -> list[str]:
         except ValueError as error:
             file = environment.GOOGLE_SERVICE_ACCOUNT_FILE
             problems.append(f"GOOGLE_SERVICE_ACCOUNT_FILE {error}: {file}. Google gives it as JSON when a key is made.")
+    try:
+        tab_titles(environment.GOOGLE_SHEET_NAME, environment.ARCHIVE_SHEET_NAME)
+    except PermanentError as error:
+        problems.append(str(error))
     if environment.PROMPTS_PATH and not environment.PROMPTS_PATH.is_dir():
         problems.append(f"PROMPTS_PATH names no folder: {environment.PROMPTS_PATH}.")
     if environment.LEDGER_PATH.is_dir():

@@ -71,6 +71,36 @@ def test_paths_that_cannot_be_are_named(tmp_path: Path) -> None:
     assert [line.split()[0] for line in str(caught.value).splitlines()] == list(bad)
 
 
+@pytest.mark.parametrize("headline", ["gm https://evil.example", "gm @all", "gm $BTC", "gm\nhello", "x" * 81])
+def test_a_headline_holds_no_link_handle_or_cashtag(tmp_path: Path, headline: str) -> None:
+    with pytest.raises(PermanentError, match=r"^DIGEST_HEADLINE must be one line .* as: gm"):
+        environment.read(tmp_path / ".env", {"DIGEST_HEADLINE": headline})
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        {"GOOGLE_SHEET_NAME": "Links", "ARCHIVE_SHEET_NAME": "links "},
+        {"GOOGLE_SHEET_NAME": "Drafts"},
+        {"ARCHIVE_SHEET_NAME": "Posts"},
+        {"ARCHIVE_SHEET_NAME": "daily-pipeline journal"},
+    ],
+    ids=lambda names: "=".join(names.values()),
+)
+def test_each_tab_has_a_name_of_its_own(tmp_path: Path, names: dict[str, str]) -> None:
+    with pytest.raises(PermanentError, match=r"^Two tabs would have one name"):
+        environment.read(tmp_path / ".env", names)
+    environment.read(tmp_path / ".env", {"GOOGLE_SHEET_NAME": "Archive", "ARCHIVE_SHEET_NAME": "Posts"})
+
+
+def test_the_social_set_may_come_later(tmp_path: Path) -> None:
+    """`--test` lists those that the key may use."""
+    given = {"PUBLISHER_TYPE": "typefully", "TYPEFULLY_API_KEY": SECRET}
+    typefully = environment.blocks_of(environment.read(tmp_path / ".env", given))[-2]
+    assert isinstance(typefully, TypefullyPublisher)
+    assert not typefully.social_set_id
+
+
 def test_no_publisher(tmp_path: Path) -> None:
     settings = environment.blocks_of(environment.read(tmp_path / ".env", {"PUBLISHER_TYPE": "none"}))[-1]
     assert isinstance(settings, PipelineSettings)
