@@ -84,20 +84,21 @@ def _start(name: str, *arguments: str) -> subprocess.Popen[bytes]:
     return process
 
 
-def _stop(name: str) -> bool:
-    """Stop a process as Ctrl-C would, and wait until it is gone. Whether there was one."""
+def _stop(name: str) -> str:
+    """Stop a process as Ctrl-C would, and wait until it is gone. Gives what became of it."""
     number = _running(name)
     if number is None:
         _process_file(name).unlink(missing_ok=True)
-        return False
+        return "was not running"
     os.kill(number, signal.SIGINT)
     deadline = time.monotonic() + SECONDS
     while _running(name) and time.monotonic() < deadline:
         time.sleep(0.2)
-    if _running(name):
-        os.kill(number, signal.SIGKILL)
+    still = _running(name)
+    if still:
+        os.kill(still, signal.SIGKILL)
     _process_file(name).unlink(missing_ok=True)
-    return True
+    return f"killed: it did not end within {SECONDS} s" if still else "stopped"
 
 
 def _serve(api: str) -> str:
@@ -216,7 +217,7 @@ def work() -> None:
 def down() -> None:
     """Stop what `up` started. A run in progress ends where the ledger is whole; the next one goes on."""
     for name in ("worker", "server"):
-        _told(name, "stopped" if _stop(name) else "was not running")
+        _told(name, _stop(name))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -225,6 +226,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     parser = argparse.ArgumentParser("flows.up", description="Everything that a team needs on a server of its own.")
     parser.add_argument("what", nargs="?", choices=("up", "down", "work"), default="up")
+    # Started in the background, or by cron, it may have been told to ignore Ctrl-C. Server and worker would inherit
+    # that, and `down` stops them so.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         {"up": up, "down": down, "work": work}[parser.parse_args(arguments).what]()
     except (PipelineError, UpError) as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,6 +18,10 @@ from blocks.sqlite_ledger import SqliteLedger
 from tests import exports
 
 NOW = datetime(2024, 1, 15, 20, 0, tzinfo=UTC)
+
+
+# Where tests run in the background Ctrl-C is ignored, and every program that they start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

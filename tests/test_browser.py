@@ -63,7 +63,7 @@ def test_from_the_dashboard_to_the_picture(who: Person, client: SyncPrefectClien
     assert who.wait_until_over() == "Completed"
     only = ArtifactFilter(flow_run_id=ArtifactFilterFlowRunId(any_=[run.id]))
     artifacts = {one.key: one.id for one in client.read_artifacts(artifact_filter=only)}
-    report = who.read(artifacts["daily-report"], "The run")
+    report = who.read(artifacts["daily-report"], "The digest, as it will appear")
     assert "The digest, as it will appear" in report
     assert "Overall Status: ✅ SUCCESS" in report
     assert re.search(r"Generated daily draft \(\d items, \d posts", report), "a thread, as the form said"

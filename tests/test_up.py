@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -39,6 +40,7 @@ class Place:
         }
 
     def run(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+        """A program of ours, started as by `nohup` or cron: told to ignore Ctrl-C."""
         return subprocess.run(
             [sys.executable, "-m", *arguments],
             cwd=self.folder,
@@ -47,6 +49,7 @@ class Place:
             text=True,
             timeout=300,
             check=False,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
         )
 
     def numbers(self) -> list[int]:
