@@ -16,6 +16,7 @@ from prefect.logging.handlers import APILogWorker
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.errors import PermanentError
+from flows.prefect_database import database_url
 
 SECONDS_TO_START = 120
 """How long the server may take: on a new database it makes the tables first."""
@@ -36,6 +37,7 @@ def server_settings(address: str) -> dict[str, str]:
         # For the links in alerts.
         "PREFECT_UI_URL": os.environ.get("PREFECT_UI_URL", address),
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_API_DATABASE_CONNECTION_URL": database_url(),
     }
 
 

@@ -71,6 +71,9 @@ def prefect_server(home: Path) -> Iterator[float]:
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
     from prefect.server.api.server import SubprocessASGIServer
 
+    from flows.prefect_database import PLUGIN
+
+    os.environ["PREFECT_API_DATABASE_CONNECTION_URL"] = f"sqlite+aiosqlite:///{home}/prefect.db?plugin={PLUGIN}"
     began = time.perf_counter()
     with SubprocessASGIServer() as server:
         os.environ["PREFECT_API_URL"] = server.api_url
