@@ -33,7 +33,7 @@ ENOUGH_CONTEXT = 2
 """Points of crypto words that an ambiguous name needs: a strong word is worth 2, a project that is beyond doubt
 and a medium word 1. One or two medium words alone ("protocol", "bridge") are not enough: other trades have them too."""
 
-ENOUGH_MEDIUM = 3
+ENOUGH_MEDIUM = 2
 """Medium words that are enough without anything else."""
 
 MAX_SUMMARY = 200
@@ -159,6 +159,8 @@ class _Reading:
     capitals: set[str] = field(default_factory=set)
     kinds: Counter[str] = field(default_factory=Counter)
     terms: list[str] = field(default_factory=list)
+    inside: set[str] = field(default_factory=set)
+    """The projects whose name stands elsewhere than where every word has a capital."""
 
     @property
     def certain(self) -> list[_Name]:
@@ -176,7 +178,14 @@ class _Reading:
         beyond_doubt = self.kinds["strong"] or self.certain
         enough = (bool(beyond_doubt) and self.context >= ENOUGH_CONTEXT) or self.kinds["medium"] >= ENOUGH_MEDIUM
         with_ticker = [n for n in self.read if not n.bare and n.project.ticker in self.capitals]
-        counted = [n for n in self.read if not n.plain or enough or (n in with_ticker and not n.coined)]
+        likely = self.inside if self.kinds["medium"] else set()
+        counted = [
+            n
+            for n in self.read
+            if not n.plain
+            or enough
+            or (not n.coined and (n in with_ticker or (not n.bare and n.project.name in likely)))
+        ]
         if enough and self.kinds["strong"]:
             counted += [_Name(Project(t, t), "Token", t, True, True) for t in self.unknown_tickers]
         unique: dict[str, _Name] = {}
@@ -265,6 +274,7 @@ def _read(text: str) -> _Reading:
     reading.kinds["strong"] += bool(_LOSS.search(text))
     title = sum(token[0].isupper() for token in tokens) > 0.7 * len(tokens) > 4
     shouted = 2 * sum(token.isupper() for token in tokens if len(token) > 1) > len(tokens)
+    starts = {words[0] for sentence in sentences(text) if (words := _tokens(sentence))}
     at = 0
     while at < len(tokens):
         if tokens[at].startswith("$"):
@@ -276,6 +286,8 @@ def _read(text: str) -> _Reading:
             found, kind = _one(tokens, lower, at, length, shouted=shouted)
             if found or kind:
                 reading.read += found
+                if found and not title and not shouted and tokens[at] not in starts:
+                    reading.inside.add(found[0].project.name)
                 if kind and not (found and not found[0].plain):
                     reading.kinds[kind] += 1
                     if kind in ("strong", "medium"):
