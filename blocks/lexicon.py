@@ -9,7 +9,7 @@ Precision comes first. A project counts as named by
   writes it ("Aave") or all in capitals;
 - a name that is an ordinary word too ("Base", "Render"): only written as the project writes it, and only
   where other words of the post belong to crypto, or the project's bare ticker stands there too ("Optimism
-  … 30M OP");
+  … 30M OP"); in the middle of a clause, where nothing but a name has a capital, one such word is enough;
 - its ticker without the dollar sign, in capitals: only where other words belong to crypto; one of two letters
   only behind a figure ("30M OP") or beside another;
 - a cashtag that the lexicon does not know: only where other words belong to crypto, and not to stocks;
@@ -33,7 +33,7 @@ ENOUGH_CONTEXT = 2
 """Points of crypto words that an ambiguous name needs: a strong word is worth 2, a project that is beyond doubt
 and a medium word 1. One or two medium words alone ("protocol", "bridge") are not enough: other trades have them too."""
 
-ENOUGH_MEDIUM = 2
+ENOUGH_MEDIUM = 3
 """Medium words that are enough without anything else."""
 
 MAX_SUMMARY = 200
@@ -274,7 +274,8 @@ def _read(text: str) -> _Reading:
     reading.kinds["strong"] += bool(_LOSS.search(text))
     title = sum(token[0].isupper() for token in tokens) > 0.7 * len(tokens) > 4
     shouted = 2 * sum(token.isupper() for token in tokens if len(token) > 1) > len(tokens)
-    starts = {words[0] for sentence in sentences(text) if (words := _tokens(sentence))}
+    clauses = (clause for sentence in sentences(text) for clause in re.split("[;:]", sentence))
+    starts = {words[0] for clause in clauses if (words := _tokens(clause))}
     at = 0
     while at < len(tokens):
         if tokens[at].startswith("$"):

@@ -1,7 +1,7 @@
 """How good the embedded analyst is, side by side: on texts about crypto and on ordinary ones. `make bench` runs it.
 
 What stands under "dev" and "fresh-a" may have been tuned on. "held-out" was run more than once while the lexicon grew.
-"fresh-b" was labelled before any run and run once, when the lexicon was done; its last line counts only the projects
+"fresh-b" was labelled before any run, and nobody looked at what is missed in it; its last line counts only the projects
 that "fresh-a" does not name, for both come from the same documents. See `tests/data/SOURCES.md`.
 """
 

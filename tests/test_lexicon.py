@@ -81,6 +81,7 @@ def test_ordinary_words_are_no_projects(text: str) -> None:
         ("Contracts from Binance Smart-Chain", ["BNB Chain"]),
         ("Sushi is a DeFi protocol of 2020, and MATIC is staked there", ["SushiSwap", "Polygon"]),
         ("A stablecoin for AavegotchiDAO", ["Aavegotchi"]),
+        ("They added liquidity on Sushi last week", ["SushiSwap"]),
     ],
 )
 def test_projects_are_named(text: str, names: list[str]) -> None:
@@ -93,6 +94,8 @@ def test_projects_are_named(text: str, names: list[str]) -> None:
         "Sushi for lunch, and a push for peace.",
         "The Maker movement grows. Snapshot of the day.",
         "OUR TEMPUS IS LATE, THE OWL FLIES",
+        "Liquidity first: Sushi for the traders later.",
+        "They Added Liquidity On Sushi Last Week",
     ],
 )
 def test_nicknames_need_crypto_around_them(text: str) -> None:
