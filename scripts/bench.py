@@ -67,6 +67,7 @@ def in_process(imports: str, body: str) -> dict[str, float]:
 @contextmanager
 def prefect_server(home: Path) -> Iterator[float]:
     """A Prefect server on a new database; gives the seconds that it took to start."""
+    before = dict(os.environ)
     os.environ["PREFECT_HOME"] = str(home)
     os.environ["PREFECT_SERVER_ANALYTICS_ENABLED"] = "false"
     from prefect.server.api.server import SubprocessASGIServer
@@ -75,9 +76,14 @@ def prefect_server(home: Path) -> Iterator[float]:
 
     os.environ["PREFECT_API_DATABASE_CONNECTION_URL"] = f"sqlite+aiosqlite:///{home}/prefect.db?plugin={PLUGIN}"
     began = time.perf_counter()
-    with SubprocessASGIServer() as server:
-        os.environ["PREFECT_API_URL"] = server.api_url
-        yield time.perf_counter() - began
+    try:
+        with SubprocessASGIServer() as server:
+            os.environ["PREFECT_API_URL"] = server.api_url
+            yield time.perf_counter() - began
+    finally:
+        # What is started afterwards, by the tests for one, would use this server's database.
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def _rate(what: str, count: int, work: Callable[[], object]) -> None:
