@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL, temporary_settings
+
 from flows.server import free_port, server_settings
 from flows.up import answers
 
@@ -27,7 +29,11 @@ def prefect_server_process(folder: Path) -> Iterator[str]:
     """The address of its API. What it keeps is in the folder."""
     port = free_port()
     api = f"http://127.0.0.1:{port}/api"
-    env = os.environ | server_settings(api.removesuffix("/api")) | {"PREFECT_HOME": str(folder / "prefect")}
+    home = folder / "prefect"
+    home.mkdir()
+    # Its own database: the one that is set here may be the other tests', with their deployments and blocks.
+    with temporary_settings({PREFECT_API_DATABASE_CONNECTION_URL: f"sqlite+aiosqlite:///{home}/prefect.db"}):
+        env = os.environ | server_settings(api.removesuffix("/api")) | {"PREFECT_HOME": str(home)}
     env.pop("PREFECT_API_URL", None)
     process = subprocess.Popen(
         [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)],
