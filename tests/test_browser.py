@@ -76,7 +76,7 @@ def test_what_cannot_be_is_refused_with_words_on_the_page(who: Person, client: S
     who.open_form(client.read_deployment_by_name("daily-pipeline/daily-pipeline").id)
     who.add_channel("general")
     who.submit()
-    expect(who.page.get_by_text("'general' does not match").first).to_be_visible(timeout=PATIENCE)
+    expect(who.page.get_by_text("the id of a channel, all digits").first).to_be_visible(timeout=PATIENCE)
     assert len(by_hand(client)) == before
 
 

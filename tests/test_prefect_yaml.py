@@ -11,6 +11,8 @@ import pytest
 import yaml
 from prefect.cli.deploy._models import DeploymentConfig, PrefectYamlModel
 from prefect.client.orchestration import get_client
+from prefect.utilities.callables import parameter_schema
+from prefect.utilities.schema_tools.validation import build_error_obj, validate
 from pydantic import BaseModel
 
 from blocks.loading import save
@@ -132,6 +134,30 @@ def test_all_is_deployed_without_a_question_as_the_settings_say(prefect_server: 
     assert day.global_concurrency_limit.limit == 1
     (look,) = looks.schedules
     assert (look.schedule.cron, look.active) == ("*/10 * * * *", True)  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"channels": ["222", "#general"]}, "the id of a channel, all digits"),
+        ({"fetch_limit": -1}, "how many messages"),
+        ({"fetch_limit": "many"}, "how many messages"),
+        ({"lookback_days": 99}, "days, from 0 to 30"),
+        ({"daily_budget": -0.5}, "dollars, or 0 for no limit"),
+        ({"day": "yesterday"}, "a day, as 2024-01-15"),
+        ({"holiday_calendar": "Bundesrepublik Deutschland"}, "a country, as US or DE-BY"),
+        ({"layout": "poem"}, "is not one of"),
+    ],
+    ids=str,
+)
+def test_the_run_form_says_what_it_asks_for(wrong: dict[str, Any], words: str) -> None:
+    """As Prefect's server checks the parameters of a run before it makes one."""
+    from flows.daily_pipeline import daily_pipeline
+
+    schema = parameter_schema(daily_pipeline.fn).model_dump()
+    right = {"day": "2024-01-15", "channels": ["222"], "fetch_limit": 0, "lookback_days": None, "daily_budget": 0.5}
+    assert validate(right, schema, preprocess=True) == []
+    assert words in str(build_error_obj(validate(wrong, schema, preprocess=True)))
 
 
 def test_the_backfills_run_form_refuses_what_cannot_be(monkeypatch: pytest.MonkeyPatch) -> None:
