@@ -1,10 +1,16 @@
-"""Prefect's SQLite database, without the freezes: a plugin for SQLAlchemy, named in the database's address.
+"""Prefect's SQLite database, patient: a plugin for SQLAlchemy, named in the database's address.
 
-A statement that fails ("database is locked") leaves its cursor open in a cycle of frames. Python's collector may find
-it on the event loop's thread, while that connection's own thread waits for the lock again. To end the cursor the event
-loop waits for that thread, and the thread for a transaction that only the event loop could end: the whole server stands
-still until SQLite gives up after 60 seconds. Seen with Prefect 3.8.8, SQLAlchemy 2.0.58 and aiosqlite 0.22.1 as soon as
-runs overlap.
+Two things go wrong there as soon as two things happen at once, as at the end of every run. Seen with Prefect 3.8.8,
+SQLAlchemy 2.0.58 and aiosqlite 0.22.1:
+
+- Prefect begins its transactions as DEFERRED. One that reads first and writes then is refused at once ("database is
+  locked") if anybody has written in between, whatever SQLite's patience is. Its automations give an event up after four
+  such refusals within a tenth of a second: that a run failed is then told to nobody, and a run that is over hangs in
+  their eyes. Begun as IMMEDIATE they wait for their turn before they read.
+- A statement that fails all the same leaves its cursor open in a cycle of frames. Python's collector may find it on the
+  event loop's thread, while that connection's own thread waits for the lock again. To end the cursor the event loop
+  waits for that thread, and the thread for a transaction that only the event loop could end: the whole server stands
+  still until SQLite gives up after 60 seconds. Closed at once, on the thread of its connection, it harms nobody.
 """
 
 from __future__ import annotations
@@ -12,19 +18,24 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import traceback
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
 from aiosqlite import Cursor
 from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL
-from sqlalchemy import URL, Engine, event
+from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.engine import CreateEnginePlugin, ExceptionContext, make_url
 
-PLUGIN = "daily-pipeline-close"
+PLUGIN = "daily-pipeline-sqlite"
 """The plugin's name in an address, and its entry point's in pyproject.toml."""
 
+Parameters = Mapping[str, Any] | Sequence[Any] | None
+"""What goes with a statement, as SQLAlchemy hands it on."""
 
-class CloseFailedStatements(CreateEnginePlugin):
-    """Closes a failed statement's cursor on its connection's own thread, before anything else can."""
+
+class PatientSqlite(CreateEnginePlugin):
+    """Has transactions wait before they begin, and closes what a failed statement leaves behind."""
 
     def update_url(self, url: URL) -> URL:
         """Called by SQLAlchemy for an address with arguments of the plugin's own. There are none."""
@@ -32,7 +43,15 @@ class CloseFailedStatements(CreateEnginePlugin):
 
     def engine_created(self, engine: Engine) -> None:
         """Called by SQLAlchemy with each new engine."""
+        event.listen(engine, "before_cursor_execute", _begin_at_once, retval=True)
         event.listen(engine, "handle_error", _close_cursors)
+
+
+def _begin_at_once(
+    _connection: Connection, _cursor: object, statement: str, parameters: Parameters, _context: object, _many: bool
+) -> tuple[str, Parameters]:
+    """Begin what may write as what will write. What only reads has no transaction of its own in Prefect."""
+    return "BEGIN IMMEDIATE" if statement == "BEGIN DEFERRED" else statement, parameters
 
 
 _closing: set[asyncio.Task[None]] = set()

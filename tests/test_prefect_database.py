@@ -1,4 +1,4 @@
-"""A statement that SQLite refuses does not stop Prefect's whole server for a minute, later."""
+"""Prefect's server on SQLite refuses nothing that it could do in a moment, and never stops for a minute."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_a_refused_statement_leaves_no_open_cursor(tmp_path: Path) -> None:
         async with two_of(tmp_path) as (early, late):
             before = _open_cursors()
             # The later one has read what has changed since: it is refused at once.
-            await late.exec_driver_sql("BEGIN DEFERRED")
+            await late.exec_driver_sql("BEGIN")
             await late.execute(text("SELECT * FROM run"))
             await early.execute(text("INSERT INTO run VALUES ('early')"))
             await early.commit()
@@ -65,6 +65,25 @@ def test_a_refused_statement_leaves_no_open_cursor(tmp_path: Path) -> None:
         assert asyncio.run(left()) == 0
     finally:
         gc.enable()
+
+
+def test_who_reads_and_then_writes_waits_for_its_turn(tmp_path: Path) -> None:
+    """As Prefect begins a transaction that reads an automation's count, and then adds to it."""
+
+    async def both() -> int:
+        async with two_of(tmp_path) as (early, late):
+
+            async def count(connection: AsyncConnection) -> None:
+                await connection.exec_driver_sql("BEGIN DEFERRED")
+                found = (await connection.execute(text("SELECT count(*) FROM run"))).scalar()
+                await asyncio.sleep(0.2)
+                await connection.execute(text(f"INSERT INTO run VALUES ('{found}')"))
+                await connection.commit()
+
+            await asyncio.gather(count(early), count(late))
+            return len((await early.execute(text("SELECT DISTINCT name FROM run"))).all())
+
+    assert asyncio.run(both()) == 2
 
 
 def test_only_sqlite_gets_the_plugin() -> None:
