@@ -14,10 +14,11 @@ from blocks.gemini import GeminiAnalyst
 from blocks.loading import save
 from flows import environment
 from flows.daily_pipeline import daily_pipeline
+from flows.publish_approved import publish_approved
 from tasks.progress import LONG
 from tests.exports import embed, status_id
 from tests.services.everything import Everything
-from tests.services.server import answers, before, lost
+from tests.services.server import Answer, Call, Work, answers, before, lost
 
 NAME = "services"
 NEWS = "Chainlink CCIP is now live on Arbitrum mainnet with 12 partners and $40M in value secured."
@@ -185,6 +186,86 @@ def test_people_who_edit_while_it_runs(services: Everything, run: Callable[..., 
     notes = [row["Date"] for row in services.book.rows("Posts")]
     assert sorted(notes) == sorted(f"a note of ours {n}" for n in range(1, edits + 1))
     assert len(services.book.rows("Archive")) == 4
+
+
+def types(services: Everything, **cells: str) -> None:
+    """What a person types into the row of the only draft."""
+    drafts = services.book.tab("Drafts")
+    head = drafts.text()[0]
+    for header, text in cells.items():
+        drafts.type(1, head.index(header), text)
+
+
+def approved() -> State[Any]:
+    """The small flow that publishes what people approved."""
+    return publish_approved(settings=f"pipeline-settings/{NAME}", return_state=True)
+
+
+def test_a_draft_is_edited_and_approved_in_the_sheet(services: Everything, run: Callable[..., State[Any]]) -> None:
+    news = share(services, NEWS)
+    assert run(PUBLISH_MODE="approve").is_completed()
+    (draft,) = services.book.rows("Drafts")
+    assert (draft["Status"], services.x.texts) == ("proposed", [])
+    assert "" not in (draft["Cost"], draft["Length"])
+    assert "score" in draft["Why"]
+    services.sheets.calls.clear()
+    assert approved().message == "Nothing is approved."
+    assert len(services.sheets.made("/v4/")) == 1
+
+    services.book.tab("Drafts").insert_column(0, "Who looks after it")
+    edited = draft["Text"].replace("is now live", "is live")
+    assert edited != draft["Text"]
+    types(services, Text=edited, Status="approved")
+    services.x.plan("POST /2/tweets", lost)
+    approved()
+    assert approved().is_completed()
+    run(PUBLISH_MODE="approve")
+    assert services.x.texts == [edited], "the answer was lost, and it is out once"
+    assert services.book.rows("Drafts")[0]["Status"] == "published"
+    (row,) = services.book.rows("Archive")
+    assert (row["Post ID"], row["Status"]) == (news, "published")
+
+
+def test_an_approval_in_the_sheet_is_for_the_text_that_was_approved(
+    services: Everything, run: Callable[..., State[Any]]
+) -> None:
+    share(services, NEWS)
+    assert run(PUBLISH_MODE="approve").is_completed()
+    services.x.credits = 0
+    types(services, Status="approved")
+    assert approved().is_failed()
+    services.x.credits = 100
+    types(services, Text="Chainlink is live, and nobody has approved this.", Status="approved")
+    approved()
+    assert services.x.texts == []
+    (draft,) = services.book.rows("Drafts")
+    assert draft["Status"] == "proposed"
+    assert "approve it again" in draft["Note"]
+
+
+def test_what_changes_in_the_moment_of_publishing_does_not_go_out(
+    services: Everything, run: Callable[..., State[Any]]
+) -> None:
+    share(services, NEWS)
+    assert run(PUBLISH_MODE="approve").is_completed()
+    types(services, Status="approved")
+    later = "Chainlink is live, and somebody typed this a moment later."
+    typed = 0
+
+    def meanwhile(call: Call, work: Work) -> Answer:
+        nonlocal typed
+        if b'"publishing"' in call.body and not typed:
+            typed += 1
+            types(services, Text=later)
+        return work()
+
+    services.sheets.plan(":batchUpdate", meanwhile, times=99)
+    approved()
+    assert typed
+    assert services.x.texts == []
+    assert services.book.rows("Drafts")[0]["Text"] == later
+    approved()
+    assert services.x.texts == [later], "it stands there, and its status says approved"
 
 
 def test_the_ledger_out_of_reach_ends_the_run(services: Everything, run: Callable[..., State[Any]]) -> None:
