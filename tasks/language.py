@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -30,6 +31,12 @@ class Language:
     also: str
     months: tuple[str, ...]
     common: frozenset[str]
+    opens: frozenset[str]
+    """Words that begin a sentence with a capital and name nothing; the common ones are among them."""
+
+    numbers: Mapping[str, str]
+    """Small numbers as words, and their figures."""
+
     negations: frozenset[str]
     promotion: frozenset[str]
     spoken_to: re.Pattern[str]
@@ -74,6 +81,8 @@ def _language(code: str, section: dict[str, str]) -> Language:
         also=section["also"],
         months=tuple(section["months"]),
         common=frozenset(section["words"].split()),
+        opens=frozenset(f"{section['words']} {section['opens']}".split()),
+        numbers={word: str(number) for number, word in enumerate(section["numbers"].split(), start=2)},
         negations=frozenset(section["negations"].split()),
         promotion=frozenset(section["promotion"].split()),
         spoken_to=re.compile(rf"\b(?:{_any_of(section['spoken_to'])})\b", re.IGNORECASE),

@@ -82,9 +82,10 @@ def test_what_a_post_does_not_say_is_seldom_believed() -> None:
     printed = {kind: count[2] / count[0] for kind, count in found.items()}
     assert found["faithful"][3] >= 0.6, "the mean overlap"
     assert found["crossed"][3] <= 0.2
-    assert printed["faithful"] >= 0.45
-    assert printed["crossed"] == printed["invented"] == printed["hint"] == 0
-    assert max(printed[kind] for kind in ("number", "name", "added", "praise")) <= 0.15
-    assert printed["negation"] <= 0.25
-    # Who did what to whom, and what is sure: words alone tell it half the time. An honest limit.
-    assert max(printed["role"], printed["overstated"]) <= 0.6
+    assert printed["faithful"] >= 0.4
+    assert printed["crossed"] == printed["invented"] == printed["hint"] == printed["praise"] == 0
+    assert max(printed[kind] for kind in ("number", "name", "added")) <= 0.11
+    assert printed["negation"] <= 0.22
+    # Who did what to whom, and what is sure: words alone do not always tell. An honest limit.
+    assert printed["role"] <= 0.3
+    assert printed["overstated"] <= 0.5
