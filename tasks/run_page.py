@@ -94,7 +94,8 @@ def markdown(day: Day, report: RunReport, text: str, links: Links) -> str:
             _fenced(_wrapped(draft.text)),
             f"{length} characters for X, ${draft.cost:.3f}.",
         ]
-    return "\n\n".join([*out, "## The run", _fenced(text)]) + "\n"
+    narrow = re.sub(r"^=+$", "=" * PAGE, text, flags=re.MULTILINE)
+    return "\n\n".join([*out, "## The run", _fenced(narrow)]) + "\n"
 
 
 _PLAIN = str.maketrans({"*": "∗", "[": "(", "]": ")", "|": "¦", "$": "＄", "\\": "⧵"})
@@ -172,9 +173,13 @@ def show_run(ledger: str, settings: str, day: Day, report: RunReport, text: str)
     _table(key_for("projects", settings), named, count(len(named), "project"))
     _table(key_for("left-out", settings), left, f"What was left out, and why: {len(left):,}")
     if links.ledger:
-        create_link_artifact(key=key_for("ledger", settings), link=links.ledger, link_text="The ledger")
+        create_link_artifact(
+            key=key_for("ledger", settings), link=links.ledger, link_text="The ledger", description="The ledger"
+        )
     for link in links.posts:
-        create_link_artifact(key=key_for("published-post", settings), link=link, link_text="The published post")
+        create_link_artifact(
+            key=key_for("published-post", settings), link=link, link_text="The post", description="The published post"
+        )
     if not (day.dry_run or day.held_by or day.holiday):
         _thirty_days(day, report, settings)
     say_what(f"show the run and {count(len(named), 'project')}")
