@@ -1,6 +1,7 @@
 """How good the embedded analyst is on texts that people wrote: floors a little below what was measured.
 
-What the figures mean, and which of them is clean, is told in `tests/data/SOURCES.md`. `make bench` prints them all.
+The lexicon has learned from all four splits: a floor here says that it still finds what it found, not how good it is on
+texts that it has not seen. That is told in `tests/data/SOURCES.md`. `make bench` prints all figures.
 """
 
 from __future__ import annotations
@@ -34,12 +35,6 @@ def test_mentions_are_found(
     assert got.precision >= precision
     assert got.recall >= recall
     assert got.f1 >= f1
-
-
-def test_some_projects_are_found_that_no_text_it_learned_from_names(texts: list[bench.Labelled]) -> None:
-    got = bench.unseen(texts)
-    assert got.found + got.missed >= 50
-    assert got.f1 >= 0.51
 
 
 @pytest.mark.parametrize("name", [name for names in bench.ORDINARY.values() for name in names])
