@@ -14,20 +14,26 @@ Precision comes first. A project counts as named by
   only behind a figure ("30M OP") or beside another;
 - a cashtag that the lexicon does not know: only where other words belong to crypto, and not to stocks;
 - a name that it does not know, if it is coined as projects coin theirs ("TamaSwap", "Purse.io", "Chaos Labs"):
-  only where other words belong to crypto.
+  only where other words belong to crypto; one that is not coined so only where a project's name stands ("live on
+  Meter", "Kanpeki launched"): `unlisted.py` tells how and where.
+
+What speaks for a name that is an ordinary word, besides: a capital within a clause beside a weak word of the trade or a
+project beyond doubt, a word behind it that goes with projects ("Sushi governance"), a neighbour beyond doubt ("Dharma
+and Uniswap"). What speaks against it: it is a part of a longer name ("Anthony Towns").
 """
 
 from __future__ import annotations
 
-import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from itertools import pairwise
 
+from blocks import unlisted
 from blocks.records import Analysis, Post, Project
+from blocks.vocabulary import TOKEN, Name, rows_of, tokens_of, vocabulary
 
 ENOUGH_CONTEXT = 2
 """Points of crypto words that an ambiguous name needs: a strong word is worth 2, a project that is beyond doubt
@@ -38,132 +44,75 @@ ENOUGH_MEDIUM = 3
 
 MAX_SUMMARY = 200
 
-# A cashtag; a word of Latin letters (so that "ASTRの" is two words); a word of any other script.
-_LATIN = r"[A-Za-z0-9\u00c0-\u024f]+"
-_TOKEN = re.compile(rf"(?<![\w$])\$[A-Za-z][A-Za-z0-9]{{1,9}}\b|{_LATIN}(?:[.\-'’&]{_LATIN})*|[^\W_]+")
 _NOT_WORDS = re.compile(r"https?://\S+|(?<!\w)@\w+", re.IGNORECASE)
 # Some names begin small: "stETH", "dYdX".
 _SENTENCE = re.compile(r"(?<=[.!?…])\s+(?=[\"'“$#]?(?:[A-Z0-9]|[a-z]{1,2}[A-Z]))|\n+")
 _FIGURE = re.compile(r"[$€£]\s?\d|\d\s?%|\b\d+(?:[.,]\d+)?\s?(?:[kKmMbB]\b|million|billion)")
-_POSSESSIVE = re.compile(r"['’]s$")
-_CAMEL = re.compile(r"[A-Z][a-z0-9]+(?:[A-Z]+[a-z0-9]+)+|[A-Z][a-z]{3,}[A-Z]{1,4}")
-_DOMAIN = re.compile(r"[A-Z0-9][A-Za-z0-9]*\.(?:cash|fi|finance|xyz|io|eth|money|markets|exchange|trade|wtf|FI|IO)")
-_KIND = (
-    r"(?:block|side|app)?chain|protocol|rollup|[Ll]ayer[ -][12]|L[12]|DEX|exchange|wallet|stablecoin|memecoin|token"
-    r"|cryptocurrency|crypto\w+|bridge|oracle|marketplace|DAO|platform|application|launchpad|aggregator|primitive"
-)
-_PROPER = r"[A-Z][\w]*(?:\.\w+)?(?: [A-Z]\w*)?"
-_EXPLAINED = re.compile(
-    rf"(?:^|[.!?:]\s+)(?P<subject>{_PROPER})(?: \([^)]*\))?(?:,| (?:is|was)) (?:an?|the) [^.!?]{{0,60}}?\b(?:{_KIND})\b"
-    rf"|\b(?:DEX|exchange|bridge|wallet|stablecoin|memecoin|rollup|protocol) (?P<named>{_PROPER})",
-    re.MULTILINE,
+# What stands behind a project's name, and seldom behind the same word elsewhere: "Sushi governance", "Base mainnet".
+_BESIDE = set(
+    "protocol dao mainnet testnet devnet token tokens validators stakers holders tokenholders v2 v3 v4 ecosystem "
+    "governance vaults pools lps blockchain foundation developers devs labs chain rollup dapp dapps defi nft nfts "
+    "staking wallet wallets users community treasury delegates contributors".split()
 )
 _LOSS = re.compile(
     r"\$\d[\d.,]*\s?(?:[kKmMbB]\b|million|billion)?\+? (?:exploit|hack|rug)\b"
-    r"|\b(?:exploited|drained|hacked) (?:for|of) (?:over |about |around |~)?\$\d",
+    r"|\b(?:exploited|drained|hacked) (?:for|of) (?:over |about |around |~)?\$?\d",
 )
 _STANDARD = re.compile(r"(?:[A-Z]{1,4}IP|ERC|BEP|BOLT)-?\d+")
-_NO_NAMES = set(
-    "a an the this that these those it its he she we you they i there here what who which how why when where our my "
-    "your his her their one each every some any all no not as in on at by for from with and or but if so then now "
-    "today yesterday tomorrow monday tuesday wednesday thursday friday saturday sunday new another us".split()
-)
-_NOUNS = {"protocol", "finance", "network", "dao", "labs", "chain", "wallet"}
 
 
 @dataclass(frozen=True, slots=True)
-class _Name:
-    """One way to write a project: `plain` if it needs other evidence, `exact` if it counts in this spelling only."""
+class _Words:
+    """The words of one text, and how they stand."""
 
-    project: Project
-    category: str
-    spelling: str
-    plain: bool
-    exact: bool
-    coined: bool = False
-    doubtful: bool = False
+    tokens: list[str]
+    lower: list[str]
+    joined: list[bool]
+    """For every word, whether only a space stands between it and the next: no comma, no colon."""
+    starts: set[str]
+    """The words with which a clause begins."""
+    title: bool
+    """Whether nearly every word has a capital, so that a capital says nothing."""
+    shouted: bool
+    explained: set[str]
+    placed: set[str]
 
-    @property
-    def bare(self) -> bool:
-        """Whether this is but the ticker."""
-        return self.spelling == self.project.ticker
-
-    def fits(self, written: str, *, shouted: bool) -> bool:
-        """Whether the words as they stand may be this name: in its own spelling, or all in capitals."""
-        spelling = " ".join(_tokens(self.spelling))
-        return (
-            not self.exact or written == spelling or (len(written) > 3 and written == spelling.upper() and not shouted)
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class _Lexicon:
-    names: dict[tuple[str, ...], list[_Name]] = field(default_factory=dict)
-    tickers: dict[str, _Name] = field(default_factory=dict)
-    bare: dict[str, _Name] = field(default_factory=dict)
-    context: dict[tuple[str, ...], str] = field(default_factory=dict)
-    stocks: set[str] = field(default_factory=set)
-    longest: int = 5
-
-
-def _rows(name: str) -> list[dict[str, str]]:
-    text = (files("blocks") / "data" / name).read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
-def _tokens(text: str) -> list[str]:
-    return [_POSSESSIVE.sub("", token) for token in _TOKEN.findall(text)]
-
-
-def _key(text: str) -> tuple[str, ...]:
-    return tuple(token.lower() for token in _tokens(text))
-
-
-@cache
-def _lexicon() -> _Lexicon:
-    lexicon = _Lexicon()
-    for row in _rows("projects.csv"):
-        project = Project(row["name"], row["ticker"])
-        mark = row["plain_word"]
-        spellings = [_Name(project, row["category"], row["name"], mark == "1", mark != "0")]
-        for kind, plain in (("aliases", False), ("short", True)):
-            for other in filter(None, row[kind].split("|")):
-                exact = plain or other.startswith("=")
-                spellings.append(_Name(project, row["category"], other.removeprefix("="), plain, exact))
-        for name in spellings:
-            key = _key(name.spelling)
-            lexicon.names.setdefault(key, []).append(name)
-            if len(key) > 2:
-                lexicon.names.setdefault((*key[:-2], "-".join(key[-2:])), []).append(
-                    replace(name, spelling=f"{name.spelling.rpartition(' ')[0]}-{name.spelling.rpartition(' ')[2]}")
-                )
-        if ticker := row["ticker"]:
-            sure = _Name(project, row["category"], ticker, row["ticker_plain"] == "1", False)
-            lexicon.tickers.setdefault(ticker.lower(), sure)
-            doubtful = row["ticker_plain"] != "0"
-            lexicon.bare.setdefault(ticker, _Name(project, row["category"], ticker, True, True, doubtful=doubtful))
-    for row in _rows("context.csv"):
-        if row["kind"] == "stock":
-            lexicon.stocks.add(row["term"].removeprefix("$"))
-        else:
-            lexicon.context[_key(row["term"])] = row["kind"]
-    return lexicon
+    def before_the_trade(self, at: int) -> bool:
+        return at < len(self.lower) and self.lower[at] in _BESIDE
 
 
 @dataclass(slots=True)
 class _Reading:
     """What the words of one text are: names as they stand, and how many words of each kind."""
 
-    read: list[_Name] = field(default_factory=list)
+    read: list[Name] = field(default_factory=list)
     unknown_tickers: list[str] = field(default_factory=list)
     capitals: set[str] = field(default_factory=set)
     kinds: Counter[str] = field(default_factory=Counter)
     terms: list[str] = field(default_factory=list)
     inside: set[str] = field(default_factory=set)
     """The projects whose name stands elsewhere than where every word has a capital."""
+    beside: set[str] = field(default_factory=set)
+    """The projects whose name stands before a word of the trade: "Sushi governance"."""
+    listed: set[str] = field(default_factory=set)
+    """The projects whose name stands beside one that is beyond doubt: "Dharma and Uniswap"."""
+    last: Name | None = None
+    behind: int = 0
+    """The name before, and where it ends."""
+
+    def place(self, name: Name, at: int, length: int, words: _Words) -> None:
+        """Note what the place of a name says for it: between which words it stands."""
+        project = name.project.name
+        beside = words.lower[self.behind : at] in ([], ["and"], ["or"])
+        if self.last and beside and not (self.last.plain and name.plain):
+            self.listed |= {self.last.project.name, project}
+        self.last, self.behind = name, at + length
+        if not words.shouted:
+            self.inside |= {project} if words.tokens[at] not in words.starts else set()
+            self.beside |= {project} if words.before_the_trade(at + length) else set()
 
     @property
-    def certain(self) -> list[_Name]:
+    def certain(self) -> list[Name]:
         return [name for name in self.read if not name.plain]
 
     @property
@@ -173,29 +122,33 @@ class _Reading:
         company = any(name.bare for name in self.read if name.project.name in others) or len(others) > 1
         return 2 * self.kinds["strong"] + min(self.kinds["medium"], 3) + len(certain) + company
 
-    def named(self) -> list[_Name]:
+    def named(self) -> list[Name]:
         """The names that count, each project once, in the order in which they stand."""
         beyond_doubt = self.kinds["strong"] or self.certain
-        enough = (bool(beyond_doubt) and self.context >= ENOUGH_CONTEXT) or self.kinds["medium"] >= ENOUGH_MEDIUM
+        context = self.context + (self.kinds["weak"] > 0)
+        enough = (bool(beyond_doubt) and context >= ENOUGH_CONTEXT) or self.kinds["medium"] >= ENOUGH_MEDIUM
         with_ticker = [n for n in self.read if not n.bare and n.project.ticker in self.capitals]
-        likely = self.inside if self.kinds["medium"] else set()
+        hints = self.kinds["medium"] + self.kinds["weak"] + len(self.certain)
+        likely = self.inside if hints else self.inside & self.beside
+        if self.certain:
+            likely = likely | self.beside | self.listed
         counted = [
             n
             for n in self.read
             if not n.plain
             or enough
-            or (not n.coined and (n in with_ticker or (not n.bare and n.project.name in likely)))
+            or (not n.coined and (n in with_ticker or (n.project.name in likely and not n.doubtful)))
         ]
         if enough and self.kinds["strong"]:
-            counted += [_Name(Project(t, t), "Token", t, True, True) for t in self.unknown_tickers]
-        unique: dict[str, _Name] = {}
+            counted += [Name(Project(t, t), "Token", t, True, True) for t in self.unknown_tickers]
+        unique: dict[str, Name] = {}
         for name in counted:
             unique.setdefault(name.project.name, name)
         return list(unique.values())
 
 
 def _cashtag(token: str, reading: _Reading) -> None:
-    lexicon = _lexicon()
+    lexicon = vocabulary()
     ticker = token[1:]
     known = lexicon.tickers.get(ticker.lower())
     if known and not known.plain:
@@ -208,49 +161,37 @@ def _cashtag(token: str, reading: _Reading) -> None:
         reading.unknown_tickers.append(ticker)
 
 
-def _bare_ticker(tokens: list[str], at: int) -> list[_Name]:
+def _bare_ticker(tokens: list[str], at: int) -> list[Name]:
     """The project whose ticker a word in capitals is; one that means something else too needs a figure before it."""
-    name = _lexicon().bare.get(tokens[at])
+    name = vocabulary().bare.get(tokens[at])
     if not name:
         return []
     before = tokens[max(0, at - 2) : at]
     if before[-1:] == ["of"]:
         before.pop()
     behind_a_figure = bool(before) and before[-1][0].isdigit()
-    among_others = any(token in _lexicon().bare for token in [*before[-1:], *tokens[at + 1 : at + 2]])
+    among_others = any(token in vocabulary().bare for token in [*before[-1:], *tokens[at + 1 : at + 2]])
     return [name] if behind_a_figure or among_others or len(tokens[at]) > 2 else []
 
 
-def _explained(text: str) -> set[str]:
-    """The names of which a text says that they are a chain, an exchange, a wallet, whatever they look like."""
-    found = (match["subject"] or match["named"] for match in _EXPLAINED.finditer(text))
-    return {" ".join(_tokens(name)) for name in found if name.split()[0].lower() not in _NO_NAMES}
-
-
-def _coined(tokens: list[str], at: int, explained: set[str], *, title: bool) -> tuple[list[_Name], int]:
-    """A name that the lexicon does not know, coined as projects coin theirs, and of how many words it is.
-
-    In a `title` every word has a capital: it says nothing there.
-    """
-    lexicon, token = _lexicon(), tokens[at]
-    noun = tokens[at + 1] if at + 1 < len(tokens) else ""
-    two = f"{token} {noun}"
-    if (token.lower(),) in lexicon.context:
+def _coined(words: _Words, at: int) -> tuple[list[Name], int]:
+    """A name that the lexicon does not know, coined or placed as projects' names are, and of how many words it is."""
+    token, context = words.tokens[at], vocabulary().context
+    if (token.lower(),) in context:
         return [], 1
-    if (two in explained and (noun.lower(),) not in lexicon.context) or (
-        token[0].isupper() and noun[:1].isupper() and noun.lower() in _NOUNS and not title
-    ):
-        found, step = two, 2
-    elif _CAMEL.fullmatch(token) or _DOMAIN.fullmatch(token) or token in explained:
-        found, step = token, 1
-    else:
-        return [], 1
-    return [_Name(Project(found, ""), "Other", found, True, True, True)], step
+    noun = words.tokens[at + 1] if at + 1 < len(words.tokens) else ""
+    pair = (noun.lower(),) not in context
+    found = unlisted.coined(token, noun, words.explained, pair=pair, title=words.title)
+    guessed = not found and token in words.placed and not words.title
+    if found or guessed:
+        name = found or token
+        return [Name(Project(name, ""), "Other", name, True, True, coined=True, guessed=guessed)], 1 + name.count(" ")
+    return [], 1
 
 
-def _one(tokens: list[str], lower: list[str], at: int, length: int, *, shouted: bool) -> tuple[list[_Name], str | None]:
+def _one(tokens: list[str], lower: list[str], at: int, length: int, *, shouted: bool) -> tuple[list[Name], str | None]:
     """What some words are: the name that they write, if any, and the kind of term."""
-    lexicon, key = _lexicon(), tuple(lower[at : at + length])
+    lexicon, key = vocabulary(), tuple(lower[at : at + length])
     kind = "strong" if length == 1 and _STANDARD.fullmatch(tokens[at]) else lexicon.context.get(key)
     known = lexicon.names.get(key)
     if not known and length == 1 and tokens[at].endswith("DAO"):
@@ -265,59 +206,94 @@ def _one(tokens: list[str], lower: list[str], at: int, length: int, *, shouted: 
     return (sure or names)[:1], kind
 
 
-def _read(text: str) -> _Reading:
-    lexicon, reading = _lexicon(), _Reading()
-    tokens = _tokens(_NOT_WORDS.sub(" ", text))
-    lower = [token.lower() for token in tokens]
-    reading.capitals = {token for token in tokens if token.isupper()}
-    explained = _explained(text)
-    reading.kinds["strong"] += bool(_LOSS.search(text))
-    title = sum(token[0].isupper() for token in tokens) > 0.7 * len(tokens) > 4
-    shouted = 2 * sum(token.isupper() for token in tokens if len(token) > 1) > len(tokens)
+def _part_of_a_name(words: _Words, at: int, name: Name) -> bool:
+    """Whether a word stands in a longer name that is none of a project: "Anthony Towns", "Core Team", "Gas Station"."""
+
+    def strange(token: str) -> bool:
+        known = (token.lower(),) in vocabulary().names or (token.lower(),) in vocabulary().context
+        return token.istitle() and not known and token.lower() not in _BESIDE
+
+    before = words.tokens[at - 1] if at else ""
+    nickname = name.spelling != name.project.name
+    return (bool(before) and words.joined[at - 1] and before not in words.starts and strange(before)) or (
+        nickname and words.joined[at] and strange(words.tokens[at + 1])
+    )
+
+
+def _words(text: str) -> _Words:
+    plain = _NOT_WORDS.sub(" ", text)
+    tokens, between = tokens_of(plain), pairwise(TOKEN.finditer(plain))
     clauses = (clause for sentence in sentences(text) for clause in re.split("[;:]", sentence))
-    starts = {words[0] for clause in clauses if (words := _tokens(clause))}
+    return _Words(
+        tokens=tokens,
+        lower=[token.lower() for token in tokens],
+        joined=[plain[one.end() : other.start()] == " " for one, other in between] + [False],
+        starts={words[0] for clause in clauses if (words := tokens_of(clause))},
+        title=sum(token[0].isupper() for token in tokens) > 0.7 * len(tokens) > 4,
+        shouted=2 * sum(token.isupper() for token in tokens if len(token) > 1) > len(tokens),
+        explained=unlisted.explained(plain),
+        placed=unlisted.placed(plain),
+    )
+
+
+def _read_unlisted(words: _Words, at: int, reading: _Reading) -> int:
+    """Read a word that is neither name nor term as it stands: a ticker, a compound, a coined name. Gives its words."""
+    token, parts = words.tokens[at], words.tokens[at].split("-")
+    if ticker := [] if words.shouted else _bare_ticker(words.tokens, at):
+        reading.read += ticker
+        if not ticker[0].doubtful and not words.title:
+            project = ticker[0].project.name
+            reading.inside.add(project)
+            if (at and words.tokens[at - 1][0].isdigit()) or words.before_the_trade(at + 1):
+                reading.beside.add(project)
+    elif len(parts) > 1:
+        small = [part.lower() for part in parts]
+        for place, part in enumerate(parts):
+            found, kind = _one(parts, small, place, 1, shouted=words.shouted)
+            reading.read += found if place == 0 or part[:1].isupper() else []
+            reading.kinds[kind or ""] += 1
+    elif token:
+        coined, step = _coined(words, at)
+        reading.read += coined
+        return step
+    return 1
+
+
+def _read(text: str) -> _Reading:
+    lexicon, reading, words = vocabulary(), _Reading(), _words(text)
+    tokens, lower = words.tokens, words.lower
+    reading.capitals = {token for token in tokens if token.isupper()}
+    reading.kinds["strong"] += bool(_LOSS.search(text))
     at = 0
     while at < len(tokens):
         if tokens[at].startswith("$"):
             _cashtag(tokens[at], reading)
             at += 1
             continue
-        step = 1
         for length in range(min(lexicon.longest, len(tokens) - at), 0, -1):
-            found, kind = _one(tokens, lower, at, length, shouted=shouted)
+            found, kind = _one(tokens, lower, at, length, shouted=words.shouted)
+            if length == 1 and found and found[0].plain and _part_of_a_name(words, at, found[0]):
+                found = []
             if found or kind:
                 reading.read += found
-                if found and not title and not shouted and tokens[at] not in starts:
-                    reading.inside.add(found[0].project.name)
+                if found and not words.title:
+                    reading.place(found[0], at, length, words)
                 if kind and not (found and not found[0].plain):
                     reading.kinds[kind] += 1
                     if kind in ("strong", "medium"):
                         reading.terms.append(" ".join(lower[at : at + length]))
-                step = length
+                at += length
                 break
         else:
-            parts = tokens[at].split("-")
-            ticker = [] if shouted else _bare_ticker(tokens, at)
-            if ticker:
-                reading.read += ticker
-            elif len(parts) > 1:
-                small = [part.lower() for part in parts]
-                for place, part in enumerate(parts):
-                    found, kind = _one(parts, small, place, 1, shouted=shouted)
-                    reading.read += found if place == 0 or part[:1].isupper() else []
-                    reading.kinds[kind or ""] += 1
-            else:
-                coined, step = _coined(tokens, at, explained, title=title)
-                reading.read += coined
-        at += step
+            at += _read_unlisted(words, at, reading)
     return reading
 
 
 def names(text: str) -> set[str]:
-    """Every project that a text may name, whether or not its words decide it."""
+    """Every project that a text may name, whether or not its words decide it; not those only guessed by their place."""
     reading = _read(text)
     unknown = set(reading.unknown_tickers)
-    return {name.project.name for name in reading.read} | unknown
+    return {name.project.name for name in reading.read if not name.guessed} | unknown
 
 
 def promotion(text: str) -> int:
@@ -333,7 +309,7 @@ def news(text: str) -> int:
 @cache
 def tickers() -> dict[str, str]:
     """By its name, the ticker of every project in the lexicon, empty where it has none."""
-    return {row["name"]: row["ticker"] for row in _rows("projects.csv")}
+    return {row["name"]: row["ticker"] for row in rows_of("projects.csv")}
 
 
 def sentences(text: str) -> list[str]:
@@ -351,7 +327,7 @@ def shorten(text: str, limit: int) -> str:
     return (cut.rsplit(" ", 1)[0] if " " in cut else cut).rstrip(" ,;:–—-") + "…"
 
 
-def _summary(text: str, named: Sequence[_Name]) -> str:
+def _summary(text: str, named: Sequence[Name]) -> str:
     """The post's own sentence that says most: it names a project, brings news or a figure, and sells nothing."""
     wanted = {name.project.name for name in named}
 
@@ -369,7 +345,7 @@ def _summary(text: str, named: Sequence[_Name]) -> str:
     return shorten(found[best], MAX_SUMMARY)
 
 
-def _score(text: str, reading: _Reading, named: Sequence[_Name]) -> int:
+def _score(text: str, reading: _Reading, named: Sequence[Name]) -> int:
     """0 to 10: does it name projects, bring news and figures, is it long enough, and sells it nothing?"""
     points = 3 + min(len(named) - 1, 1)
     points += min(reading.kinds["news"], 3)

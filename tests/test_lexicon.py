@@ -82,6 +82,9 @@ def test_ordinary_words_are_no_projects(text: str) -> None:
         ("Sushi is a DeFi protocol of 2020, and MATIC is staked there", ["SushiSwap", "Polygon"]),
         ("A stablecoin for AavegotchiDAO", ["Aavegotchi"]),
         ("They added liquidity on Sushi last week", ["SushiSwap"]),
+        ("Dharma and Uniswap announced it", ["Dharma", "Uniswap"]),
+        ("A call with the Sushi community", ["SushiSwap"]),
+        ("The vaults of Zubrixa went live: on-chain, audited, deployed on Quorvex", ["Quorvex"]),
     ],
 )
 def test_projects_are_named(text: str, names: list[str]) -> None:
@@ -102,7 +105,20 @@ def test_nicknames_need_crypto_around_them(text: str) -> None:
     assert projects(text) == []
 
 
-@pytest.mark.parametrize("unit", ["A-", "Smart-Chain ", "a-B-", "Aave-", "X is a platform "])
+def test_a_word_of_a_longer_name_is_no_project() -> None:
+    assert projects("Instructions for Bitcoin Core by Anthony Towns, on testnet.") == ["Bitcoin"]
+    assert projects("The Core Team of Uniswap met.") == ["Uniswap"]
+
+
+def test_what_is_only_guessed_by_its_place_is_no_name_for_the_check_of_sentences() -> None:
+    text = "The vaults went live on-chain, deployed on Quorvex"
+    assert projects(text) == ["Quorvex"]
+    assert lexicon.names(text) == set()
+
+
+@pytest.mark.parametrize(
+    "unit", ["A-", "Smart-Chain ", "a-B-", "Aave-", "X is a platform ", "Xy", "Xy, ", "live on Xy ", "Xy ("]
+)
 def test_a_text_of_one_word_over_and_over_is_read_in_no_time(unit: str) -> None:
     begun = monotonic()
     analyze(unit * (30_000 // len(unit)))
