@@ -1,7 +1,7 @@
 """How good the embedded analyst is, side by side: on texts about crypto and on ordinary ones. `make bench` runs it.
 
-The lexicon has learned from all but "fresh-c2": their figures say how well it fits them, not how good it is. "fresh-c2" was
-labelled by somebody else, and nobody who works on the lexicon looks into it. See `tests/data/SOURCES.md`.
+The lexicon has learned from all but "fresh-c2": their figures say how well it fits them, not how good it is. "fresh-c2"
+was labelled by somebody else, and nobody who works on the lexicon looks into it. See `tests/data/SOURCES.md`.
 """
 
 from __future__ import annotations
