@@ -40,8 +40,8 @@ bench: $(READY)  ## times and memory, side by side
 chaos: $(READY)  ## every outside call of a day disturbed in every way, about 20 minutes
 	@$(BIN)/python -m scripts.chaos
 
-year: $(READY)  ## a simulated year of daily runs with faults: SEED=7, or SEED=1-100
-	@$(BIN)/python -m scripts.year $(SEED)
+year: $(READY)  ## a simulated year of daily runs with faults: SEED=7, or SEED=1-100, or DAYS=30 of each
+	@$(BIN)/python -m scripts.year $(SEED) $(DAYS)
 
 attack: $(READY)  ## a model taken over and members who attack: all of it, or COUNT=3000
 	@$(BIN)/python -m scripts.attack $(COUNT)

@@ -1,4 +1,6 @@
-"""A simulated year of daily runs: `make year SEED=7`, or `SEED=1-100` for many. 1 as exit code: a condition was broken.
+"""A simulated year of daily runs: `make year SEED=7`, or `SEED=1-100` for many, or `DAYS=30` for the beginning of each.
+
+1 as exit code: a condition was broken.
 
 The pipeline's own code and the real client libraries work with the servers of `tests/services/`; left out is Prefect's
 engine alone: steps are called as it would call them, and blocks come from memory. A run that crashes is cut off: no
@@ -254,24 +256,27 @@ class Year:
 HEADER = " seed  good    up good/up  posts  digests  crashes  faults  catch-up  took   conditions"
 
 
-def _one(seed: int) -> tuple[str, list[str], tuple[int, int], str, list[str]]:
+def _one(job: tuple[int, int]) -> tuple[str, list[str], tuple[int, int], str, list[str]]:
     # Large answers make many objects that live for a moment. At its usual pace the collector took a fifth of the time.
     gc.freeze()
     gc.set_threshold(50_000)
-    year = Year(seed).go()
+    year = Year(*job).go()
     return year.line, year.broken, (year.good_up, year.up), year.table(), year.bad_days
 
 
 def main(arguments: list[str]) -> int:
-    """Live through the years of some seeds: "7", or "1-100"."""
+    """Live through the years of some seeds, "7" or "1-100", or through so many days of each."""
     first, _, last = (arguments[0] if arguments else "1").partition("-")
     seeds = range(int(first), int(last or first) + 1)
+    days = int(arguments[1]) if arguments[1:] else DAYS
+    span = "years" if days == DAYS else f"times {days} days"
     good = up = wrong = 0
     # Not concurrent.futures: with tasks bounded, its pool stops for ever once all workers have retired (Python 3.11).
     with get_context("spawn").Pool(min(2, len(seeds)), maxtasksperchild=4) as pool:
         if len(seeds) > 1:
             print(HEADER)
-        for seed, (line, broken, (some, of), table, bad) in zip(seeds, pool.imap(_one, seeds), strict=True):
+        jobs = [(seed, days) for seed in seeds]
+        for seed, (line, broken, (some, of), table, bad) in zip(seeds, pool.imap(_one, jobs), strict=True):
             print(line if len(seeds) > 1 else f"The year of seed {seed}\n\n{table}\n", flush=True)
             good, up, wrong = good + some, up + of, wrong + bool(broken)
             if len(seeds) == 1 and bad:
@@ -280,7 +285,7 @@ def main(arguments: list[str]) -> int:
             for what in shown:
                 print(f"      ✗ {what}")
     if len(seeds) > 1:
-        print(f"\n{len(seeds)} years: {good} of {up} up days good ({100 * good / max(1, up):.2f} %), ", end="")
+        print(f"\n{len(seeds)} {span}: {good} of {up} up days good ({100 * good / max(1, up):.2f} %), ", end="")
     print(f"{wrong} of {len(seeds)} with a broken condition" if wrong else "no condition was broken")
     return bool(wrong)
 
