@@ -76,6 +76,8 @@ class _Words:
     shouted: bool
     explained: set[str]
     placed: set[str]
+    tools: set[str]
+    """The words of which the text says that they are a library or the like."""
 
     def before_the_trade(self, at: int) -> bool:
         return at < len(self.lower) and self.lower[at] in _BESIDE
@@ -108,7 +110,8 @@ class _Reading:
             self.listed |= {self.last.project.name, project}
         self.last, self.behind = name, at + length
         if not words.shouted:
-            self.inside |= {project} if words.tokens[at] not in words.starts else set()
+            capital = any(char.isupper() for char in words.tokens[at])
+            self.inside |= {project} if capital and words.tokens[at] not in words.starts else set()
             self.beside |= {project} if words.before_the_trade(at + length) else set()
 
     @property
@@ -177,7 +180,7 @@ def _bare_ticker(tokens: list[str], at: int) -> list[Name]:
 def _coined(words: _Words, at: int) -> tuple[list[Name], int]:
     """A name that the lexicon does not know, coined or placed as projects' names are, and of how many words it is."""
     token, context = words.tokens[at], vocabulary().context
-    if (token.lower(),) in context:
+    if (token.lower(),) in context or token in words.tools:
         return [], 1
     noun = words.tokens[at + 1] if at + 1 < len(words.tokens) else ""
     pair = (noun.lower(),) not in context
@@ -233,6 +236,7 @@ def _words(text: str) -> _Words:
         shouted=2 * sum(token.isupper() for token in tokens if len(token) > 1) > len(tokens),
         explained=unlisted.explained(plain),
         placed=unlisted.placed(plain),
+        tools=unlisted.tools(plain),
     )
 
 

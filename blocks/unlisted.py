@@ -24,7 +24,17 @@ _EXPLAINED = re.compile(
 _NO_NAMES = set(
     "a an the this that these those it its he she we you they i there here what who which how why when where our my "
     "your his her their one each every some any all no not as in on at by for from with and or but if so then now "
-    "today yesterday tomorrow monday tuesday wednesday thursday friday saturday sunday new another us".split()
+    "today yesterday tomorrow monday tuesday wednesday thursday friday saturday sunday new another us "
+    "google yahoo apple samsung microsoft amazon meta digital personal public behavioral initial".split()
+)
+
+# What is coined like a project's name and is none: "ASICs", "LedgerJS", "FrameTx", "Lyra2REv2".
+_THING = re.compile(r"[A-Z]{2,}s|\w+(?:JS|Tx|SDK|API|Pair|Kit|Lib|RPC|CLI|Bench|v\d)")
+_THING_BEHIND = set("toolkit library hook sdk compiler language framework algorithm upgrade hardfork standard".split())
+_CAPITAL_BEFORE = re.compile(r"\b[A-Z]\w* $")
+_TOOL = re.compile(
+    r"\b(?P<tool>[A-Z]\w{1,24})(?: \w{1,24}){0,2}(?: v?\d[\d.]{0,9})? "
+    r"\((?:[a-z.]{1,12} )?(?:library|language|framework|toolkit|compiler|course|benchmark|SDK)\)"
 )
 
 # A name of one word with a small letter in it, so that "API", "CEO" and "P2P" are none; bounded, so that it is read in
@@ -64,9 +74,13 @@ def explained(text: str) -> set[str]:
 def coined(word: str, noun: str, explained: Set[str], *, pair: bool, title: bool) -> str:
     """The name that a word, or it and the one behind it, is if it is coined as projects coin theirs; else empty.
 
+    Empty too for what is coined so and is a thing: a library, an algorithm, the plural of an acronym.
+
     In a `title` every word has a capital: it says nothing there. `pair`: the two words may be one name.
     """
     two = f"{word} {noun}"
+    if _THING.fullmatch(word) or noun.lower() in _THING_BEHIND:
+        return ""
     if (pair and two in explained) or (
         word[0].isupper()
         and noun[:1].isupper()
@@ -79,6 +93,18 @@ def coined(word: str, noun: str, explained: Set[str], *, pair: bool, title: bool
 
 
 def placed(text: str) -> set[str]:
-    """The words with a capital that stand where the names of projects stand: before "launches", behind "live on"."""
-    found = {word for match in _PLACED.finditer(text) for word in match.groups() if word}
+    """The words with a capital that stand where the names of projects stand: before "launches", behind "live on".
+
+    The last word of a longer name is none: "Privacy Boost V2".
+    """
+    found: set[str] = set()
+    for match in _PLACED.finditer(text):
+        before = text[max(0, match.start() - 30) : match.start()]
+        if not (match["trade"] and _CAPITAL_BEFORE.search(before)):
+            found |= {word for word in match.groups() if word and not _THING.fullmatch(word)}
     return {word for word in found if word.lower() not in _NO_NAMES}
+
+
+def tools(text: str) -> set[str]:
+    """The words of which a text says that they are a library, a language, a course: no project of that name."""
+    return {match["tool"] for match in _TOOL.finditer(text)}

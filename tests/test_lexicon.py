@@ -110,6 +110,27 @@ def test_a_word_of_a_longer_name_is_no_project() -> None:
     assert projects("The Core Team of Uniswap met.") == ["Uniswap"]
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("ETFs that hold ether, the second token of the crypto market", ["Ethereum"]),
+        ("Grayscale and Paradigm, investment firms, bought BTC on Coinbase", ["Bitcoin", "Coinbase"]),
+        ("Rotor (library): a Merkle tree for onchain notes on Arbitrum", ["Arbitrum"]),
+        ("The vaults of Uniswap: LedgerJS and ASICs onchain, in FrameTx toolkit", ["Uniswap"]),
+        ("An interview with Yahoo Finance on Bitcoin and digital asset custody", ["Bitcoin"]),
+        ("The Glamsterdam upgrade of Ethereum, tested with Foundry", ["Ethereum"]),
+        ("The hacker sold MNGO on Mango Markets, a DeFi protocol", ["Mango Markets"]),
+        ("Art sold as Bitcoin Ordinals", ["Bitcoin", "Ordinals"]),
+    ],
+)
+def test_kinds_of_words_that_are_projects_or_none(text: str, names: list[str]) -> None:
+    assert projects(text) == names
+
+
+def test_ether_in_small_letters_needs_crypto_around_it() -> None:
+    assert projects("Into the ether, a deposit of ether in the lab.") == []
+
+
 def test_what_is_only_guessed_by_its_place_is_no_name_for_the_check_of_sentences() -> None:
     text = "The vaults went live on-chain, deployed on Quorvex"
     assert projects(text) == ["Quorvex"]
