@@ -27,6 +27,7 @@ def texts() -> list[bench.Labelled]:
         ("fresh-a", 0.965, 0.93, 0.95),
         ("fresh-b", 0.965, 0.84, 0.9),
         ("fresh-c1", 0.975, 0.95, 0.96),
+        ("fresh-c2", 0.9, 0.85, 0.875),
     ],
 )
 def test_mentions_are_found(
