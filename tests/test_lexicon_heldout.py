@@ -1,7 +1,7 @@
 """How good the embedded analyst is on texts that people wrote: floors a little below what was measured.
 
-The lexicon has learned from all splits but `fresh-c2`: a floor of theirs says that it still finds what it found. How good
-it is on texts that it has not seen, `fresh-c2` says. See `tests/data/SOURCES.md`; `make bench` prints all figures.
+The lexicon has learned from all splits but `fresh-c2`: a floor of theirs says that it still finds what it found. How
+good it is on texts that it has not seen, `fresh-c2` says. See `tests/data/SOURCES.md`; `make bench` prints them all.
 """
 
 from __future__ import annotations
