@@ -41,6 +41,8 @@ EMBEDDED: dict[str, type[Block]] = {
 OUTSIDE: tuple[type[Block], ...] = (DiscordChannels, GoogleSheet, GeminiAnalyst, XPublisher, TypefullyPublisher)
 """The blocks of the outside services: they must have been saved."""
 
+_BY_SLUG = EMBEDDED | {kind.get_block_type_slug(): kind for kind in OUTSIDE}
+
 _MAIN_FIELD = {"discord-export": "path", "sqlite-ledger": "path", "outbox": "folder"}
 
 
@@ -94,7 +96,7 @@ def warm_up(*names: str) -> None:
 def is_saved(name: str) -> bool:
     """Whether there is a saved block called `slug/name`."""
     try:
-        Block.load(name)
+        _document(name)
     except ValueError:
         return False
     return True
@@ -118,11 +120,19 @@ def _of_this_run(name: str) -> Block:
     return _LOADED[name].model_copy()
 
 
+def _document(name: str) -> Block:
+    """What is saved as slug/name. Raises ValueError where nothing is, RuntimeError where it does not fit."""
+    slug, _, document = name.partition("/")
+    # `Block.load` would import every Prefect integration there is, to find the class: Dask takes 0.15 s and 15 MB.
+    kind, known_as = (_BY_SLUG[slug], document) if document and slug in _BY_SLUG else (Block, name)
+    # Typed as possibly a coroutine for callers in an event loop; a step is not one.
+    return kind.load(known_as)  # type: ignore[return-value]
+
+
 def _saved(name: str) -> Block:
     slug = name.partition("/")[0]
     try:
-        # Typed as possibly a coroutine for callers in an event loop; a step is not one.
-        return Block.load(name)  # type: ignore[return-value]
+        return _document(name)
     except ValueError as error:
         if isinstance(error.__cause__, ObjectNotFound) and slug in EMBEDDED:
             return EMBEDDED[slug]()

@@ -310,9 +310,7 @@ def run(lanes: int, chosen: Callable[[Case], bool] = lambda _case: True) -> list
         An outcome for each, in the order of the day.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["scripts.chaos", "flows.daily_pipeline", "discord", "gspread", "tweepy", "google.generativeai", "fastapi"]
-    )
+    context.set_forkserver_preload(["scripts.chaos_preload"])
     with tempfile.TemporaryDirectory() as folder:
         free: queue.Queue[Lane] = queue.Queue()
         made = [Lane(number, Path(folder), context.Process) for number in range(lanes)]

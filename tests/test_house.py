@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -92,6 +95,30 @@ def test_a_block_made_elsewhere_works_like_a_saved_one(prefect_server: None, tmp
         load(Source, "sqlite-ledger/mine")
     with pytest.raises(errors.PermanentError, match="There is no usable block"):
         load(Ledger, "google-sheet/mine")
+
+
+_AFTER_LOADING = """
+import sys
+from blocks.loading import is_saved, load
+from blocks.source import Source
+
+assert is_saved("discord-export/light") and not is_saved("discord-export/never") and not is_saved("discord-export/")
+assert load(Source, "discord-export/light").path.name == "light.json"
+print(sorted({"prefect_dask", "distributed", "discord", "gspread", "tweepy"} & sys.modules.keys()))
+"""
+
+
+def test_a_run_imports_no_integration_that_it_does_not_use(prefect_server: None) -> None:
+    import prefect_dask
+    from prefect.settings import PREFECT_API_URL
+
+    from blocks.export_source import ExportSource
+
+    assert prefect_dask
+    ExportSource(path=Path("light.json")).save("light", overwrite=True)
+    env = os.environ | {"PREFECT_API_URL": str(PREFECT_API_URL.value())}
+    after = subprocess.run([sys.executable, "-c", _AFTER_LOADING], env=env, capture_output=True, text=True, check=False)
+    assert after.stdout == "[]\n", after.stderr
 
 
 MADE_BY_HAND: dict[str, dict[str, object]] = {
