@@ -9,17 +9,20 @@ from __future__ import annotations
 
 import argparse
 import gc
+import logging
 import multiprocessing
 import os
 import queue
 import signal
 import sys
 import tempfile
+import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -81,6 +84,7 @@ def _save(env: str, name: str) -> None:
     from blocks.loading import save
     from flows import environment
 
+    logging.getLogger("EventsWorker").setLevel("ERROR")  # that it is not done yet, twice a block
     for block in environment.blocks_of(environment.read(Path(env), {}), name):
         for quick, value in _QUICK.items():
             if quick in type(block).model_fields:
@@ -113,17 +117,36 @@ def _run(name: str, log: str) -> None:
 # The faults
 
 
+_ONE_AT_A_TIME = threading.Lock()
+"""A process that is started asks after all others. What two threads ask at once, one of them is told wrongly (255)."""
+
+
 @dataclass(slots=True)
 class Running:
     """The process that is under way in a lane, for the faults that kill it."""
 
     process: BaseProcess | None = None
 
+    def start(self, process: BaseProcess) -> None:
+        """Let it begin."""
+        with _ONE_AT_A_TIME:
+            process.start()
+        self.process = process
+
+    def ends(self, seconds: float) -> int | None:
+        """Its exit code, negative if a signal ended it; None if it goes on after so many seconds."""
+        assert self.process
+        if not wait([self.process.sentinel], seconds):
+            return None
+        with _ONE_AT_A_TIME:
+            self.process.join()
+            return self.process.exitcode
+
     def kill(self) -> None:
         """Kill it as the system does when memory is short."""
         if self.process and self.process.pid:
             os.kill(self.process.pid, signal.SIGKILL)
-            self.process.join(10)
+            wait([self.process.sentinel], 10)
 
 
 def _too_many(service: Service) -> Answer:
@@ -202,12 +225,12 @@ def _label(call: Call) -> str:
 class Lane:
     """Five services on ports of their own, and the blocks that lead there."""
 
-    def __init__(self, number: int, folder: Path, start: Callable[..., BaseProcess]) -> None:
+    def __init__(self, number: int, folder: Path, new: Callable[..., BaseProcess]) -> None:
         self._port = FIRST_PORT + 10 * number
         self._name = f"chaos-{number}"
         self._folder = folder / self._name
         self._folder.mkdir()
-        self._start = start
+        self._new = new
 
     def save(self) -> None:
         """Save the blocks, for each publisher."""
@@ -217,22 +240,20 @@ class Lane:
                 settings = everything.settings(self._folder, PUBLISHER_TYPE=publisher)
             env = self._folder / f"{publisher}.env"
             env.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
-            saving = self._start(target=_save, args=(str(env), f"{self._name}-{publisher}"))
-            saving.start()
-            saving.join()
-            assert saving.exitcode == 0
+            saving = Running()
+            saving.start(self._new(target=_save, args=(str(env), f"{self._name}-{publisher}")))
+            assert saving.ends(_LONGEST) == 0
 
     def _once(self, publisher: str, running: Running, log: Path) -> int:
         """One run, to its end. Gives the exit code."""
         while True:
-            running.process = self._start(target=_run, args=(f"{self._name}-{publisher}", str(log)))
-            running.process.start()
-            running.process.join(_LONGEST)
-            if running.process.exitcode is None:
+            running.start(self._new(target=_run, args=(f"{self._name}-{publisher}", str(log))))
+            code = running.ends(_LONGEST)
+            if code is None:
                 running.kill()
                 return _HANGS
-            if running.process.exitcode != NOT_TAKEN:
-                return running.process.exitcode
+            if code != NOT_TAKEN:
+                return code
             time.sleep(_GONE)
 
     def calls(self, publisher: str) -> list[Case]:
@@ -262,7 +283,7 @@ class Lane:
             service.plan("", _faults(running, service)[case.fault], skip=case.number)
             for which in ("the disturbed run", "the second run", "the third run"):
                 code = self._once(case.publisher, running, log)
-                if code not in (WHOLE, A_STEP_FAILED, SKIPPED):  # 255: killed, and the fork server saw it first
+                if code not in (WHOLE, A_STEP_FAILED, SKIPPED):
                     time.sleep(_GONE)
                 outcome.exits.append(code)
                 outcome.violations += self._judge(everything, which, code, disturbed=which == "the disturbed run")
