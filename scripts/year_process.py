@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from typing import ParamSpec, TypeVar
@@ -64,12 +64,17 @@ class InProcess(Steps):
             raise CrashedError
 
 
+def _from(blocks: dict[str, Block]) -> Callable[[type[Block], str], Block]:
+    """What `Block.load` does, of these blocks by slug/name."""
+    return lambda kind, name: blocks[f"{kind.get_block_type_slug()}/{name}"].model_copy()
+
+
 @contextmanager
 def without_prefect(blocks: dict[str, Block]) -> Iterator[None]:
     """Blocks come from memory, and reports go nowhere but into the ledger."""
     quiet = logging.getLogger("year")
     with ExitStack() as stack:
-        stack.enter_context(patch.object(Block, "load", lambda name: blocks[name].model_copy()))
+        stack.enter_context(patch.object(Block, "load", classmethod(_from(blocks))))
         stack.enter_context(patch.object(report_step, "get_run_logger", lambda: quiet))
         # The same certificates and the same key, read again by every client: no outcome depends on them.
         stack.enter_context(patch.object(ssl, "create_default_context", cache(ssl.create_default_context)))
