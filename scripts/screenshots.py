@@ -6,6 +6,7 @@ in a headless Chromium does what people do.
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tempfile
 import time
@@ -52,7 +53,7 @@ def take(who: Person, client: SyncPrefectClient, folder: Path) -> None:
     for back in range(DAYS, 0, -1):
         started(client, deployment, day=str(today - timedelta(days=back)), fetch_limit=12 + 9 * (back % 3))
     run = started(client, deployment, day=str(today), fetch_limit=0)
-    who.open_dashboard()
+    who.see_on_dashboard(f"{DAYS + 1} total")
     who.picture(folder / "dashboard.png")
     who.open_form(deployment)
     who.switch_on("Dry run")
@@ -75,6 +76,9 @@ def main() -> int:
     """Take them into docs/screenshots, or into the folder that is named."""
     folder = Path(sys.argv[1] if len(sys.argv) > 1 else "docs/screenshots").absolute()
     folder.mkdir(parents=True, exist_ok=True)
+    if not subprocess.run(["fc-list", ":lang=und-zsye"], capture_output=True, check=False).stdout:
+        print("The report's ✅ would be boxes: install a font with emoji (on Debian fonts-noto-color-emoji).")
+        return 1
     everything = Everything()
     for file in sorted(SAMPLE.glob("*.json")):
         everything.discord.load_export(file, ends=datetime.now(UTC))

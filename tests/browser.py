@@ -40,6 +40,15 @@ class Person:
     def open_dashboard(self) -> None:
         self._open("/dashboard", re.compile("Flow Runs|Run a task or flow to get started"))
 
+    def see_on_dashboard(self, text: str) -> None:
+        """Open it again and again until it shows a text: its figures are a minute late."""
+        for _ in range(30):
+            self.open_dashboard()
+            self.page.wait_for_timeout(4_000)
+            if self.page.get_by_text(text).first.is_visible():
+                return
+        raise AssertionError(f"the dashboard never showed {text!r}")
+
     def open_deployments(self) -> None:
         self._open("/deployments", "publish-approved")
 
