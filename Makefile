@@ -37,7 +37,7 @@ bench: $(READY)  ## times and memory, side by side
 	@$(BIN)/python -m scripts.bench_lexicon
 	@$(BIN)/python -m scripts.bench_grounding
 
-chaos: $(READY)  ## every outside call of a day disturbed in every way, 20 to 40 minutes
+chaos: $(READY)  ## every outside call of a day disturbed in every way, 11 minutes on two cores
 	@$(BIN)/python -m scripts.chaos
 
 year: $(READY)  ## a simulated year of daily runs with faults: SEED=7, or SEED=1-100, or DAYS=30 of each
