@@ -66,7 +66,7 @@ class InProcess(Steps):
 
 def _from(blocks: dict[str, Block]) -> Callable[[type[Block], str], Block]:
     """What `Block.load` does, of these blocks by slug/name."""
-    return lambda kind, name: blocks[f"{kind.get_block_type_slug()}/{name}"].model_copy()
+    return lambda kind, name: blocks[name if kind is Block else f"{kind.get_block_type_slug()}/{name}"].model_copy()
 
 
 @contextmanager
