@@ -193,8 +193,11 @@ class Team:
             self.notes.append(f"note {self.edits}")
             tab.insert_row(self.random.randint(1, last), self.notes[-1])
         elif kind == "delete" and self.notes:
-            note = self.notes.pop(self.random.randrange(len(self.notes)))
-            tab.delete_row(next(i for i, row in enumerate(tab.rows) if any(as_text(c) == note for c in row)))
+            note = self.random.choice(self.notes)
+            rows = [index for index, row in enumerate(tab.rows) if any(as_text(cell) == note for cell in row)]
+            if rows:  # A row that is about to be put back is not seen for a moment.
+                tab.delete_row(rows[0])
+                self.notes.remove(note)
         elif kind == "sort":
             tab.sort(self.random.randrange(len(tab.rows[0])), reverse=self.random.random() < 0.5)
         elif kind == "move" and last > 2:

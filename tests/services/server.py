@@ -255,7 +255,13 @@ class Service:
         with self._log_lock:
             self.calls.append(call)
             fault = self._fault_for(call)
-        return fault(call, work) if fault else work()
+        try:
+            return fault(call, work) if fault else work()
+        except DroppedError:
+            raise
+        except Exception as error:
+            self.broken.append(error)
+            raise
 
     def _fault_for(self, call: Call) -> Fault | None:
         for planned in self._planned:
