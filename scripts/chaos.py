@@ -332,9 +332,16 @@ def run(lanes: int, chosen: Callable[[Case], bool] = lambda _case: True) -> list
     """
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["scripts.chaos_preload"])
+    stopped = threading.Event()
+
+    def new(**how: Any) -> BaseProcess:
+        if stopped.is_set():
+            raise InterruptedError("no other run begins")
+        return context.Process(**how)
+
     with tempfile.TemporaryDirectory() as folder:
         free: queue.Queue[Lane] = queue.Queue()
-        made = [Lane(number, Path(folder), context.Process) for number in range(lanes)]
+        made = [Lane(number, Path(folder), new) for number in range(lanes)]
         with ThreadPoolExecutor(lanes) as pool:
             made[0].save()  # It registers the types, which two must not do at once.
             list(pool.map(Lane.save, made[1:]))
@@ -357,7 +364,15 @@ def run(lanes: int, chosen: Callable[[Case], bool] = lambda _case: True) -> list
             return outcome
 
         with ThreadPoolExecutor(lanes) as pool:
-            return list(pool.map(survive, cases))
+            try:
+                return list(pool.map(survive, cases))
+            except BaseException:  # Ctrl-C
+                stopped.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                with _ONE_AT_A_TIME:
+                    for process in multiprocessing.active_children():
+                        process.kill()
+                raise
 
 
 def main() -> int:
@@ -370,6 +385,7 @@ def main() -> int:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     os.environ |= SETTINGS
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # It ends as by Ctrl-C, and takes the server with it.
     counter = iter(range(10**9))
 
     def chosen(case: Case) -> bool:
@@ -392,4 +408,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    try:
+        raise SystemExit(main())
+    except KeyboardInterrupt:
+        print("Stopped.", file=sys.stderr)
+        raise SystemExit(130) from None
