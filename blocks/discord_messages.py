@@ -54,7 +54,8 @@ def _embed(raw: object) -> Embed:
     )
 
 
-def _embeds(raw: object) -> tuple[Embed, ...]:
+def embeds_of(raw: object) -> tuple[Embed, ...]:
+    """A message's embeds. Those of an export have the API's shape."""
     return tuple(_embed(item) for item in as_list(as_dict(raw).get("embeds")))
 
 
@@ -77,8 +78,8 @@ def message_of(raw: object, channel: Channel) -> Message:
         author=next(filter(None, (one_line(name, 60) for name in names)), "unknown"),
         created_at=datetime.fromtimestamp(message_time_ms(message_id) / 1000, UTC),
         content=clean(data.get("content")),
-        embeds=_embeds(data),
-        forwarded=tuple(Snapshot(clean(inner.get("content")), _embeds(inner)) for inner in forwarded),
+        embeds=embeds_of(data),
+        forwarded=tuple(Snapshot(clean(inner.get("content")), embeds_of(inner)) for inner in forwarded),
     )
 
 

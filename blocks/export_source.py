@@ -1,7 +1,6 @@
 """The embedded source: channel exports that DiscordChatExporter wrote as JSON, one file or a folder.
 
-Files are streamed: what is held in memory is one message at a time and, with a limit, that many more.
-Format as of DiscordChatExporter 2.43: https://github.com/Tyrrrz/DiscordChatExporter
+What is held in memory is one message at a time and, with a limit, that many more.
 """
 
 from __future__ import annotations
@@ -12,144 +11,34 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TextIO
 
 from pydantic import ConfigDict, Field, HttpUrl
 
+from blocks.discord_messages import id_of
 from blocks.errors import PermanentError
-from blocks.json_stream import BrokenJSONError, Reader, elements, members
+from blocks.export_messages import BrokenFileError, channel_of, message_of, messages_in, messages_of, opened, why_broken
+from blocks.json_stream import BrokenJSONError
 from blocks.logos import DISCORD
 from blocks.records import (
     Bookmark,
     Channel,
     ChannelRead,
     Check,
-    Embed,
     Message,
     Period,
-    Snapshot,
-    is_snowflake,
     message_time_ms,
 )
 from blocks.source import Source, chosen
-from blocks.text import clean, one_line
+from blocks.text import one_line
 
 SAMPLE = Path(str(files("blocks") / "data" / "sample"))
 """The export that comes with the project: two channels of an invented community, one week."""
 
 _CLOCK_SLACK = timedelta(days=1)
 
-_HEAD = 1 << 14
-"""Characters that are read at a time while only the head of a file is wanted: a folder may hold hundreds."""
 
-
-class _BrokenFileError(Exception):
-    """A file that is no sound export. The message says what is wrong with it and what to do."""
-
-
-def _is_id(value: object) -> bool:
-    return isinstance(value, str) and is_snowflake(value)
-
-
-def _open(path: Path) -> TextIO:
-    # A byte that is no UTF-8 costs one character, not the file.
-    return path.open(encoding="utf-8-sig", errors="replace", newline="")
-
-
-def _channel_of(path: Path) -> Channel:
-    """The channel that a file is an export of, from its head alone."""
-    head: dict[str, dict[str, Any]] = {}
-    try:
-        with _open(path) as file:
-            reader = Reader(file, _HEAD)
-            if reader.peek() in tuple('["-0123456789tfn'):
-                raise _BrokenFileError(_FOREIGN)
-            for key in members(reader):
-                if key == "messages":
-                    break
-                head[key] = _dict(reader.value())
-    except BrokenJSONError as error:
-        if not _is_id(head.get("channel", {}).get("id")):
-            raise _BrokenFileError(
-                "is not JSON: export the channel again with DiscordChatExporter, format JSON"
-            ) from error
-    except OSError as error:
-        raise _BrokenFileError(f"cannot be read ({error.strerror}): check the path and its rights") from error
-    channel, guild = head.get("channel", {}), head.get("guild", {})
-    if not _is_id(channel.get("id")):
-        raise _BrokenFileError(_FOREIGN)
-    guild_id = guild["id"] if _is_id(guild.get("id")) else ""
-    return Channel(channel["id"], one_line(channel.get("name")) or channel["id"], guild_id)
-
-
-_FOREIGN = "is no DiscordChatExporter export (it names no channel): take it out of the folder"
-
-
-def _messages_of(path: Path) -> Iterator[object]:
-    """The elements of an export's `messages`. Raises BrokenJSONError where it breaks off, and OSError."""
-    with _open(path) as file:
-        yield from _messages_in(file)
-
-
-def _messages_in(file: TextIO) -> Iterator[object]:
-    reader = Reader(file)
-    for key in members(reader):
-        if key == "messages" and reader.peek() == "[":
-            yield from elements(reader)
-        else:
-            reader.value()
-
-
-def _dict(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _list(value: object) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-def _embed(raw: object) -> Embed:
-    data = _dict(raw)
-    author = _dict(data.get("author"))
-    fields = [_dict(item) for item in _list(data.get("fields"))]
-    return Embed(
-        url=clean(data.get("url")),
-        title=clean(data.get("title")),
-        description=clean(data.get("description")),
-        author_name=clean(author.get("name")),
-        author_url=clean(author.get("url")),
-        fields="\n".join(f"{clean(item.get('name'))}\n{clean(item.get('value'))}" for item in fields),
-    )
-
-
-def message_of(raw: object, channel: Channel) -> Message:
-    """One element of an export's `messages`.
-
-    Raises:
-        ValueError: it has no id that can be a Discord message.
-    """
-    data = _dict(raw)
-    message_id = data.get("id")
-    if not _is_id(message_id):
-        raise ValueError("a message without an id")
-    assert isinstance(message_id, str)
-    author = _dict(data.get("author"))
-    forward = _dict(data.get("forwardedMessage"))
-    snapshots = (
-        (Snapshot(clean(forward.get("content")), tuple(_embed(e) for e in _list(forward.get("embeds")))),)
-        if forward
-        else ()
-    )
-    return Message(
-        id=message_id,
-        channel=channel,
-        author=one_line(author.get("nickname") or author.get("name"), 60) or "unknown",
-        # The id carries the time: no other field can contradict it.
-        created_at=datetime.fromtimestamp(message_time_ms(message_id) / 1000, UTC),
-        content=clean(data.get("content")),
-        embeds=tuple(_embed(raw_embed) for raw_embed in _list(data.get("embeds"))),
-        forwarded=snapshots,
-    )
+def _told_broken(broken: int) -> list[str]:
+    return [f"{broken} broken message{'s' * (broken > 1)} left out"] if broken else []
 
 
 @dataclass(slots=True)
@@ -170,14 +59,14 @@ class _Reading:
 
     def take(self, raw: object) -> Message | None:
         """The message if it is to be handed on at once; one that waits for its turn is kept in the heap."""
-        identity = _dict(raw).get("id")
+        identity = id_of(raw)
         # An id from the future would take the bookmark there, past every message to come.
-        if not _is_id(identity) or message_time_ms(str(identity)) > self.latest:
+        if not identity or message_time_ms(identity) > self.latest:
             self.broken += 1
             return None
-        number = int(str(identity))
+        number = int(identity)
         if number <= self.since:
-            if message_time_ms(str(identity)) < self.overlap_from:
+            if message_time_ms(identity) < self.overlap_from:
                 return None
             self.reread += 1
             return message_of(raw, self.channel)
@@ -203,7 +92,7 @@ class _Reading:
         """What came of it. A channel with a part that could not be read keeps its bookmark."""
         taken = len(self.oldest_waiting) if self.limit else self.new
         moves = self.newest > self.since and not self.unreadable
-        broken = [f"{self.broken} broken message{'s' * (self.broken > 1)} left out"] if self.broken else []
+        broken = _told_broken(self.broken)
         return ChannelRead(
             channel=self.channel,
             new=taken,
@@ -236,19 +125,19 @@ class _Walk:
 
     def take(self, raw: object) -> Message | None:
         """The message, if it is wanted and comes after the mark."""
-        identity = _dict(raw).get("id")
+        identity = id_of(raw)
         if self.mark:
             self.passed += 1
             if identity == self.mark:
                 self.mark = ""
             return None
-        if not _is_id(identity) or message_time_ms(str(identity)) > self.latest:
+        if not identity or message_time_ms(identity) > self.latest:
             self.broken += 1
             return None
-        if not self.period.holds(str(identity)):
+        if not self.period.holds(identity):
             return None
         self.new += 1
-        self.last = str(identity)
+        self.last = identity
         return message_of(raw, self.channel)
 
     def through(self, paths: list[Path], chunk: int) -> Iterator[Message | ChannelRead]:
@@ -256,8 +145,8 @@ class _Walk:
         sizes = [path.stat().st_size if path.exists() else 0 for path in paths]
         for at, path in enumerate(paths):
             try:
-                with _open(path) as file:
-                    for raw in _messages_in(file):
+                with opened(path) as file:
+                    for raw in messages_in(file):
                         if message := self.take(raw):
                             yield message
                             if self.new == chunk:
@@ -265,7 +154,7 @@ class _Walk:
                                 yield self.read(behind / max(1, sum(sizes)))
             except (BrokenJSONError, OSError) as error:
                 self.keeps = False
-                self.problems.append(_why_broken(path, error))
+                self.problems.append(why_broken(path, error))
 
     def read(self, share: float) -> ChannelRead:
         """The chunk that ends here."""
@@ -277,15 +166,8 @@ class _Walk:
 
     def end(self) -> ChannelRead:
         """The last chunk, and what could not be read."""
-        broken = [f"{self.broken} broken message{'s' * (self.broken > 1)} left out"] if self.broken else []
+        broken = _told_broken(self.broken)
         return replace(self.read(1.0), problem="; ".join(self.problems + broken), failed=bool(self.problems))
-
-
-def _why_broken(path: Path, error: Exception) -> str:
-    name = one_line(path.name)
-    if isinstance(error, OSError):
-        return f"{name} cannot be read ({error.strerror})"
-    return f"{name} is cut short or broken JSON: export it again"
 
 
 class ExportSource(Source):
@@ -340,8 +222,8 @@ class ExportSource(Source):
         unknown: dict[str, str] = {}
         for path in self._files():
             try:
-                channel = _channel_of(path)
-            except _BrokenFileError as error:
+                channel = channel_of(path)
+            except BrokenFileError as error:
                 unknown[one_line(path.name)] = f"{one_line(path.name)} {error}"
                 continue
             found.setdefault(channel.id, (channel, []))[1].append(path)
@@ -394,12 +276,12 @@ class ExportSource(Source):
         reading = _Reading(channel, since, overlap_from, limit, latest)
         for path in paths:
             try:
-                for raw in _messages_of(path):
+                for raw in messages_of(path):
                     message = reading.take(raw)
                     if message:
                         yield message
             except (BrokenJSONError, OSError) as error:
-                reading.unreadable.append(_why_broken(path, error))
+                reading.unreadable.append(why_broken(path, error))
         yield from reading.rest()
         yield reading.end(now)
 
@@ -411,9 +293,9 @@ class ExportSource(Source):
         checks = []
         for path in paths:
             try:
-                channel = _channel_of(path)
+                channel = channel_of(path)
                 checks.append(Check("source", True, f"{path.name}: #{channel.name}"))
-            except _BrokenFileError as error:
+            except BrokenFileError as error:
                 checks.append(
                     Check(
                         "source",

@@ -160,10 +160,9 @@ def notifier(name: str) -> UUID | None:
         try:
             return client.read_block_document_by_name(block, slug).id
         except ObjectNotFound:
-            pass
-    raise PermanentError(
-        f"There is no block {name} to notify by: make it in the Prefect UI, or run daily-pipeline --setup."
-    )
+            raise PermanentError(
+                f"There is no block {name} to notify by: make it in the Prefect UI, or run daily-pipeline --setup."
+            ) from None
 
 
 def apply(wanted: Sequence[AutomationCore]) -> None:

@@ -357,7 +357,7 @@ def run(lanes: int, chosen: Callable[[Case], bool] = lambda _case: True) -> list
                 outcome = lane.survive(case)
             finally:
                 free.put(lane)
-            for violation in outcome.violations:
+            for violation in () if stopped.is_set() else outcome.violations:
                 print(f"✗ {case.service} {case.call}, {case.fault}: {violation}", file=sys.stderr, flush=True)
             if (number := next(done)) % 50 == 0:
                 print(f"  {number} of {len(cases)}", file=sys.stderr, flush=True)

@@ -15,7 +15,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from blocks.errors import PermanentError
-from blocks.export_source import ExportSource, message_of
+from blocks.export_messages import message_of
+from blocks.export_source import ExportSource
 from blocks.json_stream import BrokenJSONError, Reader, elements, members
 from blocks.records import Bookmark, Channel, ChannelRead, Message
 from tasks.fetch import fetch
